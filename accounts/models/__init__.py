@@ -1,0 +1,17 @@
+from accounts.models.audit import AuditEvent
+from accounts.models.contracts import Contract, ContractType
+from accounts.models.people import CustomerGroup, Driver, Partner, PartnerMember
+from accounts.models.tokens import Token
+from accounts.models.user import User
+
+__all__ = [
+    "AuditEvent",
+    "Contract",
+    "ContractType",
+    "CustomerGroup",
+    "Driver",
+    "Partner",
+    "PartnerMember",
+    "Token",
+    "User",
+]

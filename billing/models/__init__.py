@@ -1,0 +1,22 @@
+from billing.models.cdrs import Cdr, CostLine, FundingLeg
+from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from billing.models.payments import Payment, PaymentMethod, ProviderEvent, Refund
+from billing.models.sessions import ChargingSession, MeterValue
+from billing.models.wallets import Hold, WalletLot
+
+__all__ = [
+    "Cdr",
+    "ChargingSession",
+    "CostLine",
+    "FundingLeg",
+    "Hold",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "MeterValue",
+    "Payment",
+    "PaymentMethod",
+    "ProviderEvent",
+    "Refund",
+    "WalletLot",
+]

@@ -1,0 +1,209 @@
+"""Payment methods, payments and what the provider told us. Card data never touches us: references only."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Driver
+from billing.models.ledger import LedgerTransaction, amount_field
+
+
+class PaymentMethod(models.Model):
+    """A card the provider keeps for a driver."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("Usable")
+        REFUSED = "refused", _("Refused for good by the bank")
+        REMOVED = "removed", _("Removed")
+
+    TRANSITIONS = {
+        Status.ACTIVE: {Status.REFUSED, Status.REMOVED},
+        Status.REFUSED: {Status.REMOVED},
+        Status.REMOVED: set[str](),
+    }
+
+    driver = models.ForeignKey(
+        Driver, on_delete=models.PROTECT, related_name="payment_methods", verbose_name=_("driver")
+    )
+    provider = models.CharField(_("provider"), max_length=20)
+    provider_customer = models.CharField(max_length=100, blank=True)
+    provider_reference = models.CharField(max_length=100)
+    brand = models.CharField(_("brand"), max_length=20, blank=True)
+    last4 = models.CharField(_("last four digits"), max_length=4, blank=True)
+    expires_on = models.DateField(_("expires on"), null=True, blank=True)
+    is_default = models.BooleanField(_("used first"), default=False)
+    status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("payment method")
+        verbose_name_plural = _("payment methods")
+        ordering = ["driver", "-is_default", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "provider_reference"], name="payment_method_once"),
+            models.UniqueConstraint(
+                fields=["driver"],
+                condition=models.Q(is_default=True, status="active"),
+                name="payment_method_one_default_per_driver",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} •{self.last4}" if self.last4 else self.provider_reference
+
+
+class Payment(models.Model):
+    """One intent to move money from a driver's card. One row, one idempotency key at the provider, many webhooks.
+
+    Several attempts to collect one funding leg are several payments (`attempt` counts them).
+    """
+
+    class Purpose(models.TextChoices):
+        SESSION = "session", _("Charging session")
+        TOP_UP = "top_up", _("Wallet top-up")
+
+    class Status(models.TextChoices):
+        CREATED = "created", _("Not sent yet")
+        UNANSWERED = "unanswered", _("Sent, no answer yet")
+        REQUIRES_ACTION = "requires_action", _("Needs the driver's confirmation")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    TRANSITIONS = {
+        Status.CREATED: {Status.UNANSWERED, Status.REQUIRES_ACTION, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+        Status.UNANSWERED: {Status.REQUIRES_ACTION, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+        Status.REQUIRES_ACTION: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+        # A provider may report success after a failure it announced first (late webhooks).
+        Status.FAILED: {Status.SUCCEEDED},
+        Status.SUCCEEDED: set[str](),
+        Status.CANCELLED: {Status.SUCCEEDED},
+    }
+
+    class DeclineClass(models.TextChoices):
+        NONE = "", _("None")
+        SOFT = "soft", _("Temporary: will be tried again")
+        HARD = "hard", _("Final: this card will not be used again")
+        SCA = "sca", _("The bank wants the driver's confirmation")
+        PROVIDER = "provider", _("Payment provider not reachable")
+
+    idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
+    driver = models.ForeignKey(Driver, on_delete=models.PROTECT, related_name="payments", verbose_name=_("driver"))
+    purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose.choices)
+    funding_leg = models.ForeignKey(
+        "billing.FundingLeg", on_delete=models.PROTECT, null=True, blank=True, related_name="payments"
+    )
+    method = models.ForeignKey(
+        PaymentMethod, on_delete=models.PROTECT, null=True, blank=True, related_name="payments", verbose_name=_("card")
+    )
+    provider = models.CharField(_("provider"), max_length=20)
+    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
+    amount = amount_field(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.CREATED)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    decline_class = models.CharField(_("decline class"), max_length=10, choices=DeclineClass.choices, blank=True)
+    decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    action_url = models.URLField(_("confirmation page"), max_length=300, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    ledger_transaction = models.OneToOneField(
+        LedgerTransaction, on_delete=models.PROTECT, null=True, blank=True, related_name="payment"
+    )
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="payment_amount_positive"),
+            models.UniqueConstraint(
+                fields=["provider", "provider_reference"],
+                condition=~models.Q(provider_reference=""),
+                name="payment_provider_reference_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="succeeded", ledger_transaction__isnull=False)
+                | ~models.Q(status="succeeded") & models.Q(ledger_transaction__isnull=True),
+                name="payment_succeeded_is_posted",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(purpose="session") | models.Q(funding_leg__isnull=False),
+                name="payment_for_session_names_its_leg",
+            ),
+        ]
+        indexes = [
+            # The sweep: payments the provider has not answered for.
+            models.Index(
+                fields=["claimed_at"],
+                condition=models.Q(status__in=["created", "unanswered"]),
+                name="payment_unanswered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
+class Refund(models.Model):
+    """Money given back through a payment. Never more than the payment."""
+
+    class Status(models.TextChoices):
+        CREATED = "created", _("Not sent yet")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+
+    TRANSITIONS = {
+        Status.CREATED: {Status.SUCCEEDED, Status.FAILED},
+        Status.SUCCEEDED: set[str](),
+        Status.FAILED: set[str](),
+    }
+
+    idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("payment"))
+    amount = amount_field(_("amount"))
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.CREATED)
+    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
+    reason = models.CharField(_("reason"), max_length=200)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    ledger_transaction = models.OneToOneField(
+        LedgerTransaction, on_delete=models.PROTECT, null=True, blank=True, related_name="refund"
+    )
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ["-pk"]
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="refund_amount_positive")]
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
+class ProviderEvent(models.Model):
+    """A verified webhook, stored before it is worked on. The same event twice is one row."""
+
+    provider = models.CharField(max_length=20)
+    event_id = models.CharField(max_length=100)
+    kind = models.CharField(max_length=60)
+    payload = models.JSONField()
+    received_at = models.DateTimeField(default=timezone.now, editable=False)
+    processed_at = models.DateTimeField(null=True, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("provider event")
+        verbose_name_plural = _("provider events")
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="provider_event_once")]
+        indexes = [
+            # The sweep: events stored but not worked on.
+            models.Index(
+                fields=["received_at"], condition=models.Q(processed_at__isnull=True), name="provider_event_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class TariffsConfig(AppConfig):
+    name = "tariffs"
+    verbose_name = "Tariffs"
+    default_auto_field = "django.db.models.BigAutoField"
