@@ -6,26 +6,23 @@ from typing import Any
 
 from djmoney.models.fields import MoneyField
 from djmoney.money import Money
-from moneyed import get_currency
+
+from common.currencies import exponent, quantize_amount, quantum
+
+__all__ = [
+    "allocate",
+    "exponent",
+    "money_field",
+    "quantize",
+    "quantize_amount",
+    "quantum",
+    "total",
+    "zero",
+]
 
 # Fifteen significant digits survive SQLite's storage exactly; four places hold every ISO 4217 exponent in use.
 MONEY_DIGITS = 15
 MONEY_PLACES = 4
-
-
-def exponent(currency: str) -> int:
-    """Number of decimal places of an ISO 4217 currency: EUR 2, JPY 0, KWD 3."""
-    return len(str(get_currency(currency).sub_unit)) - 1
-
-
-def quantum(currency: str) -> Decimal:
-    """Smallest amount of a currency: EUR 0.01."""
-    return Decimal(1).scaleb(-exponent(currency))
-
-
-def quantize_amount(amount: Decimal, currency: str, rounding: str = ROUND_HALF_UP) -> Decimal:
-    """Round `amount` to the currency's exponent. Half up is the house rule (docs/pricing.md)."""
-    return amount.quantize(quantum(currency), rounding=rounding)
 
 
 def quantize(money: Money, rounding: str = ROUND_HALF_UP) -> Money:
