@@ -104,6 +104,8 @@ class ChargingSession(models.Model):
     requested_at = models.DateTimeField(_("requested at"), null=True, blank=True)
     start_deadline_at = models.DateTimeField(_("must start by"), null=True, blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    # What the station said, to the second: a repeated start is recognised by it even when our clock correction moved.
+    start_reported_at = models.DateTimeField(null=True, blank=True, editable=False)
     start_received_at = models.DateTimeField(null=True, blank=True, editable=False)
     stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
@@ -128,7 +130,7 @@ class ChargingSession(models.Model):
         constraints = [
             # A StartTransaction repeated under any message id is the same start.
             models.UniqueConstraint(
-                fields=["charge_point", "connector", "id_tag", "started_at", "meter_start_wh"],
+                fields=["charge_point", "connector", "id_tag", "start_reported_at", "meter_start_wh"],
                 name="session_once_per_start_report",
             ),
             models.CheckConstraint(

@@ -1,0 +1,47 @@
+"""Is the final register of a session believable? Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+# Meters and clocks are allowed a tenth above rated power x time, and a little for very short stays.
+POWER_MARGIN = Decimal("1.1")
+SMALL_CHANGE_WH = Decimal(500)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReading:
+    """Registers in Wh. `meter_stop_wh` None: the station did not say."""
+
+    meter_start_wh: Decimal
+    last_good_wh: Decimal
+    meter_stop_wh: Decimal | None
+    rated_power_w: int | None
+    duration: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterVerdict:
+    """The register to bill by and, when it is not simply what the station said, why an operator must look."""
+
+    meter_stop_wh: Decimal
+    doubt: str = ""
+
+
+def judge_register(reading: RegisterReading) -> RegisterVerdict:
+    """Accept a plausible stop register; otherwise keep the last good value and name the doubt.
+
+    Doubts: meter_stop_missing, meter_stop_invalid (negative or below the start or the last good value),
+    energy_above_rated_power.
+    """
+    stop = reading.meter_stop_wh
+    if stop is None:
+        return RegisterVerdict(reading.last_good_wh, "meter_stop_missing")
+    if stop < 0 or stop < reading.meter_start_wh or stop < reading.last_good_wh:
+        return RegisterVerdict(reading.last_good_wh, "meter_stop_invalid")
+    if reading.rated_power_w is not None and reading.duration is not None:
+        hours = Decimal(int(reading.duration.total_seconds())) / 3600
+        most = reading.rated_power_w * hours * POWER_MARGIN + SMALL_CHANGE_WH
+        if stop - reading.meter_start_wh > most:
+            return RegisterVerdict(stop, "energy_above_rated_power")
+    return RegisterVerdict(stop)

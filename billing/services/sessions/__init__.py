@@ -1,0 +1,27 @@
+"""A charging session from the tag to the end. The gateway and the site call these verbs; nothing else writes sessions.
+
+authorise -> request or start -> meter values -> stop -> (unplug) -> ended. Settlement takes over from there.
+"""
+
+from billing.services.sessions.authorising import authorize
+from billing.services.sessions.ending import (
+    cancel_request,
+    close_overdue_sessions,
+    connector_status,
+    stop_session,
+)
+from billing.services.sessions.metering import record_meter_values
+from billing.services.sessions.requesting import request_start, request_stop
+from billing.services.sessions.starting import start_session
+
+__all__ = [
+    "authorize",
+    "cancel_request",
+    "close_overdue_sessions",
+    "connector_status",
+    "record_meter_values",
+    "request_start",
+    "request_stop",
+    "start_session",
+    "stop_session",
+]

@@ -1,0 +1,24 @@
+"""Is this id tag welcome?"""
+
+from datetime import datetime
+
+from billing.domain.answers import Authorization
+from billing.services.admission import admit, usable_token
+from common.errors import Refused
+from locations.models import Connector
+
+
+def authorize(*, charge_point_id: int, id_tag: str, at: datetime) -> Authorization:
+    """Answer a charge point that asks about an id tag (OCPP 1.6, Authorize). Never raises for a refusal.
+
+    The connector is not known yet, so funds are judged by the cheapest power class of the charge point; the start
+    judges again.
+    """
+    classes = Connector.objects.filter(charge_point_id=charge_point_id).values_list("power_class", flat=True)
+    power_class = min(classes, key=["AC", "DC", "HPC"].index, default="AC")
+    try:
+        token = usable_token(id_tag, at)
+        admit(driver_id=token.driver_id, at=at, power_class=power_class)
+    except Refused as refusal:
+        return Authorization(accepted=False, code=refusal.code, message=str(refusal.message))
+    return Authorization(accepted=True, driver_id=token.driver_id)

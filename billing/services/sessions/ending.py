@@ -1,0 +1,206 @@
+"""Stops, unplugging, and sessions that never get their stop."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.domain.answers import Directive, StopResult
+from billing.domain.meter import RegisterReading, judge_register
+from billing.domain.samples import MeterSample
+from billing.models import ChargingSession, MeterValue
+from billing.services.holds import release_session_holds
+from billing.services.rating import prices_parking
+from billing.services.sessions.closing import add_doubt, end_session
+from billing.services.sessions.metering import store_samples
+from common.locking import lock_rows
+from common.states import check_step
+from locations.models import Connector
+
+Status = ChargingSession.Status
+Measurand = MeterValue.Measurand
+
+# A vehicle may stay plugged in this long after charging before somebody has to look.
+UNPLUG_WITHIN = timedelta(hours=24)
+# A running session not heard of for this long has lost its stop.
+SILENT_FOR = timedelta(hours=24)
+# Transaction ids stations send when they never got ours; only then is a stop matched by its circumstances.
+_LARGEST_ID = 2_147_483_647
+
+
+@transaction.atomic
+def stop_session(
+    *,
+    charge_point_id: int,
+    session_id: int,
+    meter_stop_wh: Decimal | None,
+    stopped_at: datetime,
+    reported_at: datetime,
+    received_at: datetime,
+    reason: str = "",
+    id_tag: str = "",
+    samples: Sequence[MeterSample] = (),
+) -> StopResult:
+    """Record a stop report (OCPP 1.6, StopTransaction) and end the session, or let it wait for the vehicle to leave.
+
+    The same stop again is acknowledged and changes nothing; a different second stop is parked, the first wins. A stop
+    for a session this charge point does not have is not recognised: the gateway parks the report. Placeholder ids
+    (-1, 0, out of range) are matched by tag, time and meter when exactly one running session fits.
+    Locks: the session's row.
+    """
+    session = _session_to_stop(charge_point_id, session_id, id_tag, stopped_at, meter_stop_wh)
+    if session is None:
+        return StopResult(recognised=False, parked=True, reason="unknown_transaction")
+    if session.status != Status.ACTIVE:
+        same = session.meter_stop_wh == meter_stop_wh or meter_stop_wh is None
+        return StopResult(
+            recognised=True,
+            parked=not same,
+            reason="" if same else "second_stop_differs",
+            session_id=session.pk,
+            public_id=session.public_id,
+        )
+    store_samples(session, samples, received_at)
+    session.stopped_at = max(stopped_at, session.started_at or stopped_at)
+    session.stop_reason = reason[:30]
+    _accept_register(session, meter_stop_wh)
+    if stopped_at < (session.started_at or stopped_at):
+        add_doubt(session, "stop_before_start")
+    if _vehicle_may_still_occupy(session):
+        check_step(ChargingSession.TRANSITIONS, session.status, Status.FINISHING)
+        session.status = Status.FINISHING
+        not_charging = MeterSample(session.stopped_at, reported_at, Measurand.CHARGING, Decimal(0))
+        store_samples(session, [not_charging], received_at)
+        session.save()
+    else:
+        end_session(session, at=session.stopped_at)
+    return StopResult(
+        recognised=True,
+        parked=bool(session.review_reason),
+        reason=session.review_reason,
+        session_id=session.pk,
+        public_id=session.public_id,
+    )
+
+
+@transaction.atomic
+def connector_status(*, charge_point_id: int, connector_number: int, status: str, at: datetime) -> Directive:
+    """What a connector's status says about its session (OCPP 1.6, StatusNotification).
+
+    SuspendedEV is a vehicle that requests no power (billable parking); SuspendedEVSE is throttling by the station and is
+    not. A vehicle that has left ends a session that waited for it. Locks: the session's row.
+    """
+    rows = lock_rows(
+        ChargingSession.objects.filter(
+            charge_point_id=charge_point_id,
+            connector__number=connector_number,
+            status__in=[Status.ACTIVE, Status.FINISHING],
+        )
+    )
+    if not rows:
+        return Directive()
+    session = rows[-1]
+    if session.status == Status.FINISHING:
+        if status in {Connector.Status.AVAILABLE, Connector.Status.PREPARING, Connector.Status.RESERVED}:
+            end_session(session, at=max(at, session.stopped_at or at))
+    elif status in {Connector.Status.CHARGING, Connector.Status.SUSPENDED_EV, Connector.Status.SUSPENDED_EVSE}:
+        requests_power = Decimal(0 if status == Connector.Status.SUSPENDED_EV else 1)
+        store_samples(session, [MeterSample(at, at, Measurand.CHARGING, requests_power)], at)
+    return Directive(session_id=session.pk, public_id=session.public_id)
+
+
+@transaction.atomic
+def cancel_request(*, session_id: int, reason: str) -> ChargingSession | None:
+    """A requested session will not start: give its funds back. None when it has started or is gone. Idempotent.
+
+    Locks: the session's row, then the wallet account.
+    """
+    rows = lock_rows(ChargingSession.objects.filter(pk=session_id, status=Status.REQUESTED))
+    if not rows:
+        return None
+    session = rows[0]
+    session.status = Status.CANCELLED
+    session.stop_reason = reason[:30]
+    session.save(update_fields=["status", "stop_reason"])
+    release_session_holds(session_id=session.pk)
+    return session
+
+
+def close_overdue_sessions(*, now: datetime) -> int:
+    """Cancel requests past their deadline; end sessions whose stop or unplug report never came, into review.
+
+    Each in its own transaction; returns how many were closed. Safe to repeat and to run twice at once.
+    """
+    late_requests = ChargingSession.objects.filter(status=Status.REQUESTED, start_deadline_at__lt=now)
+    closed = sum(
+        cancel_request(session_id=pk, reason="start_deadline_passed") is not None
+        for pk in late_requests.values_list("pk", flat=True)
+    )
+    silent = Q(status=Status.ACTIVE) & (
+        Q(live_at__lt=now - SILENT_FOR) | Q(live_at__isnull=True, start_received_at__lt=now - SILENT_FOR)
+    )
+    waiting = Q(status=Status.FINISHING, stopped_at__lt=now - UNPLUG_WITHIN)
+    for pk in ChargingSession.objects.filter(silent | waiting).values_list("pk", flat=True):
+        closed += _close_silent(pk)
+    return closed
+
+
+@transaction.atomic
+def _close_silent(session_id: int) -> int:
+    rows = lock_rows(ChargingSession.objects.filter(pk=session_id, status__in=[Status.ACTIVE, Status.FINISHING]))
+    if not rows:
+        return 0
+    session = rows[0]
+    doubt = "no_stop_report" if session.status == Status.ACTIVE else "no_unplug_report"
+    end_session(session, at=None, doubt=doubt)
+    return 1
+
+
+def _session_to_stop(
+    charge_point_id: int, session_id: int, id_tag: str, stopped_at: datetime, meter_stop_wh: Decimal | None
+) -> ChargingSession | None:
+    sessions = ChargingSession.objects.filter(charge_point_id=charge_point_id).select_related(
+        "tariff_version", "connector"
+    )
+    if 0 < session_id <= _LARGEST_ID:
+        rows = lock_rows(sessions.filter(pk=session_id).exclude(status=Status.REQUESTED))
+    else:
+        fits = Q(status=Status.ACTIVE, started_at__lte=stopped_at)
+        if id_tag:
+            fits &= Q(id_tag__iexact=id_tag.strip())
+        if meter_stop_wh is not None:
+            fits &= Q(meter_start_wh__lte=meter_stop_wh)
+        rows = lock_rows(sessions.filter(fits))
+    return rows[0] if len(rows) == 1 else None
+
+
+def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) -> None:
+    """Keep the stop register when it is plausible; else the last good value stands and an operator is told why."""
+    verdict = judge_register(
+        RegisterReading(
+            meter_start_wh=session.meter_start_wh or Decimal(0),
+            last_good_wh=(session.meter_start_wh or Decimal(0)) + session.energy_wh,
+            meter_stop_wh=meter_stop_wh,
+            rated_power_w=session.connector.max_power_w if session.connector else None,
+            duration=(session.stopped_at - session.started_at) if session.stopped_at and session.started_at else None,
+        )
+    )
+    session.meter_stop_wh = verdict.meter_stop_wh
+    if session.meter_start_wh is not None:
+        session.energy_wh = max(verdict.meter_stop_wh - session.meter_start_wh, Decimal(0))
+    add_doubt(session, verdict.doubt)
+
+
+def _vehicle_may_still_occupy(session: ChargingSession) -> bool:
+    connector = session.connector
+    if connector is None or session.tariff_version is None or not prices_parking(session):
+        return False
+    connector.refresh_from_db(fields=["status", "status_at"])
+    return connector.status in {
+        Connector.Status.CHARGING,
+        Connector.Status.SUSPENDED_EV,
+        Connector.Status.SUSPENDED_EVSE,
+        Connector.Status.FINISHING,
+    }

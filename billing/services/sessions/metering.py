@@ -1,0 +1,138 @@
+"""Meter values while a session runs: store, price what has been used so far, decide."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from billing.admission_errors import InsufficientFunds
+from billing.domain.admission import must_stop, should_warn
+from billing.domain.answers import Directive
+from billing.domain.samples import MeterSample
+from billing.models import ChargingSession, MeterValue
+from billing.selectors.wallets import available_in_wallet
+from billing.services.rating import gross_so_far
+from billing.services.sessions.starting import reserve_in_wallet
+from common.errors import Refused
+from common.locking import lock_rows
+
+# How far ahead a running session is projected: the usual distance of two meter values.
+LOOK_AHEAD = timedelta(seconds=60)
+
+Measurand = MeterValue.Measurand
+_ACCEPTS_SAMPLES = [ChargingSession.Status.ACTIVE, ChargingSession.Status.FINISHING]
+
+
+@transaction.atomic
+def record_meter_values(
+    *,
+    charge_point_id: int,
+    session_id: int | None,
+    connector_number: int,
+    samples: Sequence[MeterSample],
+    received_at: datetime,
+) -> Directive:
+    """Append samples, refresh the live cost and say whether to go on (OCPP 1.6, MeterValues).
+
+    Resent samples change nothing. Without a session id the running session of the connector is meant. Samples of a
+    session that has ended are kept with it. Another charge point's session id is not recognised and has no effect.
+    Locks: the session's row, then the wallet account when more must be reserved.
+    """
+    session = _find(charge_point_id, session_id, connector_number)
+    if session is None:
+        return Directive(recognised=False, reason="unknown_session")
+    store_samples(session, samples, received_at)
+    if session.status not in _ACCEPTS_SAMPLES:
+        return Directive(session_id=session.pk, public_id=session.public_id)
+    _refresh_live(session, samples, received_at)
+    return _decide(session, received_at)
+
+
+def store_samples(session: ChargingSession, samples: Sequence[MeterSample], received_at: datetime) -> None:
+    """Append samples; those already stored are skipped by the unique constraint."""
+    MeterValue.objects.bulk_create(
+        [
+            MeterValue(
+                charging_session=session,
+                occurred_at=sample.occurred_at,
+                reported_at=sample.reported_at,
+                received_at=received_at,
+                measurand=sample.measurand,
+                phase=sample.phase,
+                context=sample.context,
+                value=sample.value,
+            )
+            for sample in samples
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _find(charge_point_id: int, session_id: int | None, connector_number: int) -> ChargingSession | None:
+    sessions = ChargingSession.objects.filter(charge_point_id=charge_point_id).select_related(
+        "tariff_version", "connector__charge_point__location"
+    )
+    if session_id is not None:
+        rows = lock_rows(sessions.filter(pk=session_id))
+    else:
+        rows = lock_rows(sessions.filter(connector__number=connector_number, status=ChargingSession.Status.ACTIVE))
+    return rows[0] if len(rows) == 1 else None
+
+
+def _refresh_live(session: ChargingSession, samples: Sequence[MeterSample], received_at: datetime) -> None:
+    newest: dict[str, MeterSample] = {}
+    for sample in samples:
+        if not sample.phase and (
+            sample.measurand not in newest or sample.occurred_at >= newest[sample.measurand].occurred_at
+        ):
+            newest[sample.measurand] = sample
+    energy = newest.get(Measurand.ENERGY)
+    if energy is not None and session.meter_start_wh is not None:
+        # A register that fell back (reset, placeholder 0) keeps the last good value; settlement looks again.
+        session.energy_wh = max(session.energy_wh, energy.value - session.meter_start_wh)
+    if Measurand.POWER in newest:
+        session.power_w = newest[Measurand.POWER].value
+    if Measurand.SOC in newest:
+        session.soc_percent = newest[Measurand.SOC].value
+    session.live_at = received_at
+    if session.tariff_version_id is not None:
+        session.live_gross = gross_so_far(session)
+    session.save(update_fields=["energy_wh", "power_w", "soc_percent", "live_at", "live_gross"])
+
+
+def _decide(session: ChargingSession, now: datetime) -> Directive:
+    def answer(*, stop: bool = False, warn: bool = False, reason: str = "") -> Directive:
+        return Directive(stop=stop, warn=warn, reason=reason, session_id=session.pk, public_id=session.public_id)
+
+    if session.status != ChargingSession.Status.ACTIVE:
+        return answer()
+    if session.stop_requested_at is not None:
+        return answer(stop=True, reason=session.stop_request_reason)
+    if session.spend_limit is None or session.tariff_version_id is None:
+        return answer()
+    projected = gross_so_far(session, ahead=LOOK_AHEAD)
+    if must_stop(projected_gross=projected, limit=session.spend_limit):
+        if _extend(session, now):
+            return answer(warn=True, reason="limit_extended")
+        session.stop_requested_at, session.stop_request_reason = now, "limit_reached"
+        session.save(update_fields=["stop_requested_at", "stop_request_reason"])
+        return answer(stop=True, reason="limit_reached")
+    warn = should_warn(cost_gross=session.live_gross, limit=session.spend_limit)
+    return answer(warn=warn, reason="limit_near" if warn else "")
+
+
+def _extend(session: ChargingSession, now: datetime) -> bool:
+    """Reserve more of the wallet for a session that needs it: as much again, or whatever is left."""
+    if session.driver_id is None or session.spend_limit is None or not session.holds.filter(source="wallet").exists():
+        return False
+    more = min(available_in_wallet(session.driver_id, session.currency), session.spend_limit)
+    if more <= Decimal(0):
+        return False
+    try:
+        reserve_in_wallet(session, more, now=now)
+    except (InsufficientFunds, Refused):
+        return False
+    session.spend_limit += more
+    session.save(update_fields=["spend_limit"])
+    return True

@@ -1,0 +1,86 @@
+"""Starts and stops asked for by people: the driver's site, the operator's portal."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from accounts.errors import DriverBlocked
+from accounts.models import Driver
+from accounts.services import audit
+from accounts.services.tokens import issue_app_token
+from billing.admission_errors import ChargePointOffline, ConnectorBusy, ConnectorNotReady, SessionNotRunning
+from billing.models import ChargingSession
+from billing.services.admission import admit, terms_for
+from billing.services.sessions.starting import reserve_in_wallet
+from common import clock
+from common.locking import lock_row
+from locations.models import ChargePoint, Connector
+
+# Time to plug in and for the charge point to report the start.
+START_WITHIN = timedelta(seconds=120)
+
+_READY = {Connector.Status.AVAILABLE, Connector.Status.PREPARING, Connector.Status.FINISHING}
+
+
+@transaction.atomic
+def request_start(*, connector_id: int, driver_id: int, channel: str = "app") -> ChargingSession:
+    """Admit a driver at a connector, freeze the price and reserve funds; the gateway then asks the charge point.
+
+    A second request by the same driver while the first waits returns the first. Locks: the connector's row, so that two
+    drivers cannot both be promised it. Raises ConnectorBusy, ConnectorNotReady, ChargePointOffline, DriverBlocked and
+    whatever admission and pricing refuse; after a refusal nothing has changed.
+    """
+    now = clock.now()
+    connector = lock_row(Connector.objects.filter(pk=connector_id).select_related("charge_point__location"))
+    driver = Driver.objects.get(pk=driver_id)
+    if driver.status != Driver.Status.ACTIVE:
+        raise DriverBlocked
+    present = ChargingSession.objects.filter(
+        connector=connector, status__in=["requested", "active", "finishing"]
+    ).first()
+    if present is not None:
+        if present.driver_id == driver_id and present.status == ChargingSession.Status.REQUESTED:
+            return present
+        raise ConnectorBusy
+    charge_point = connector.charge_point
+    if charge_point.admission != ChargePoint.Admission.ADMITTED or connector.status not in _READY:
+        raise ConnectorNotReady
+    if not charge_point.is_connected:
+        raise ChargePointOffline
+    admission = admit(driver_id=driver_id, at=now, power_class=connector.power_class)
+    terms = terms_for(connector=connector, contract=admission.contract, channel=channel, at=now)
+    token = issue_app_token(driver_id=driver_id)
+    session = ChargingSession.objects.create(
+        charge_point=charge_point,
+        connector=connector,
+        id_tag=token.id_tag,
+        token=token,
+        driver=driver,
+        contract=admission.contract,
+        channel=channel,
+        spend_limit=admission.spend_limit,
+        status=ChargingSession.Status.REQUESTED,
+        requested_at=now,
+        start_deadline_at=now + START_WITHIN,
+        **terms,
+    )
+    if admission.wallet_hold:
+        reserve_in_wallet(session, admission.wallet_hold, now=now)
+    return session
+
+
+@transaction.atomic
+def request_stop(*, session_id: int, actor_id: int | None, reason: str) -> ChargingSession:
+    """Note that a running session should stop; the gateway then asks the charge point. A repeat is a no-op.
+
+    Locks: the session's row. Raises SessionNotRunning.
+    """
+    session = lock_row(ChargingSession.objects.filter(pk=session_id))
+    if session.status != ChargingSession.Status.ACTIVE:
+        raise SessionNotRunning
+    if session.stop_requested_at is None:
+        session.stop_requested_at = clock.now()
+        session.stop_request_reason = reason[:40]
+        session.save(update_fields=["stop_requested_at", "stop_request_reason"])
+        audit.record(actor_id=actor_id, action="session_stop_requested", subject=session, reason=reason)
+    return session
