@@ -1,0 +1,130 @@
+"""Operator roles as groups of permissions. An action asks for the permission of the row it writes.
+
+| action in the portal                    | permission                     |
+|-----------------------------------------|--------------------------------|
+| put a driver on another contract        | accounts.add_contract          |
+| block or unblock a driver, a token      | accounts.change_driver, _token |
+| add money to a wallet                   | billing.add_walletlot          |
+| take money out of a wallet              | billing.change_walletlot       |
+| decide a session in review              | billing.change_chargingsession |
+| start or stop a charge point remotely   | ocpp_gateway.add_command       |
+| approve a charge point, issue its key   | locations.change_chargepoint   |
+| publish or withdraw a tariff version    | tariffs.change_tariffversion   |
+"""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+OWN_APPS = ("accounts", "locations", "tariffs", "billing", "ocpp_gateway", "invoicing")
+
+OWNER = "Owner"
+OPERATIONS = "Operations"
+SUPPORT = "Support"
+FINANCE = "Finance"
+READ_ONLY = "Read-only"
+
+_ALL = "*"
+_NETWORK_VIEW = ["locations.view_*", "tariffs.view_*", "ocpp_gateway.view_*"]
+_CUSTOMER_VIEW = [
+    "accounts.view_driver",
+    "accounts.view_contract",
+    "accounts.view_contracttype",
+    "accounts.view_customergroup",
+    "accounts.view_partner",
+    "accounts.view_partnermember",
+    "accounts.view_token",
+    "accounts.view_auditevent",
+]
+
+# Patterns of “app.action_model”; “*” stands for the rest of a name.
+ROLES: dict[str, list[str]] = {
+    OWNER: [
+        *(f"{app}.{verb}_*" for app in OWN_APPS for verb in ("view", "add", "change", "delete")),
+        "auth.view_group",
+        "django_q.view_*",
+        "django_q.change_schedule",
+        "django_q.delete_failure",
+    ],
+    OPERATIONS: [
+        *_NETWORK_VIEW,
+        *_CUSTOMER_VIEW,
+        "locations.add_location",
+        "locations.change_location",
+        "locations.add_region",
+        "locations.change_region",
+        "locations.*_chargepoint",
+        "locations.*_chargepointmodel",
+        "locations.*_evse",
+        "locations.*_connector",
+        "accounts.add_token",
+        "accounts.change_token",
+        "ocpp_gateway.add_command",
+        "ocpp_gateway.change_parkedreport",
+        "billing.view_chargingsession",
+        "billing.change_chargingsession",
+        "billing.view_metervalue",
+        "billing.view_cdr",
+        "billing.view_costline",
+        "django_q.view_*",
+    ],
+    SUPPORT: [
+        *_NETWORK_VIEW,
+        *_CUSTOMER_VIEW,
+        "accounts.add_driver",
+        "accounts.change_driver",
+        "accounts.add_contract",
+        "accounts.add_token",
+        "accounts.change_token",
+        "accounts.add_partnermember",
+        "accounts.change_partnermember",
+        "billing.view_*",
+        "billing.add_walletlot",
+        "ocpp_gateway.add_command",
+        "invoicing.view_*",
+    ],
+    FINANCE: [
+        *_NETWORK_VIEW,
+        *_CUSTOMER_VIEW,
+        "accounts.add_contracttype",
+        "accounts.change_contracttype",
+        "accounts.*_customergroup",
+        "accounts.add_partner",
+        "accounts.change_partner",
+        "accounts.add_contract",
+        "locations.change_legalentity",
+        "tariffs.add_*",
+        "tariffs.change_*",
+        "billing.view_*",
+        "billing.add_walletlot",
+        "billing.change_walletlot",
+        "billing.add_refund",
+        "billing.change_chargingsession",
+        "invoicing.view_*",
+    ],
+    READ_ONLY: [f"{app}.view_*" for app in OWN_APPS],
+}
+
+
+@transaction.atomic
+def install_roles() -> list[Group]:
+    """Create the roles, or bring their permissions back to what is written here. Idempotent; members are kept."""
+    permissions = list(Permission.objects.select_related("content_type"))
+    groups = []
+    for name, patterns in ROLES.items():
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.set([permission for permission in permissions if _matches(permission, patterns)])
+        groups.append(group)
+    return groups
+
+
+def _matches(permission: Permission, patterns: Iterable[str]) -> bool:
+    app_label = permission.content_type.app_label
+    verb, _separator, model = permission.codename.partition("_")
+    for pattern in patterns:
+        pattern_app, _dot, codename = pattern.partition(".")
+        pattern_verb, _separator, pattern_model = codename.partition("_")
+        if app_label == pattern_app and pattern_verb in (verb, _ALL) and pattern_model in (model, _ALL):
+            return True
+    return False

@@ -1,0 +1,149 @@
+"""What the operator portal's pages share: lists that export, rows nobody edits, amounts as people write them."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from djmoney.money import Money
+from unfold.admin import ModelAdmin, TabularInline
+
+from common.money import quantize
+
+# A spreadsheet takes text that begins with one of these for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class PortalAdmin(ModelAdmin):  # type: ignore[misc]
+    """A list with search, filters, pages and CSV export. Rows are deleted only where `may_delete` says so."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    list_filter_submit = True
+    warn_unsaved_form = True
+    compressed_fields = True
+    may_delete = False
+    # Columns of the export, as lookups from the row.
+    csv_columns: Sequence[str] = ()
+    change_list_template = "admin/portal/change_list.html"
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return self.may_delete and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if not self.may_delete:
+            actions.pop("delete_selected", None)
+        return actions
+
+    def get_urls(self) -> list[URLPattern]:
+        export = path(
+            "export.csv",
+            self.admin_site.admin_view(self.export_csv),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_export",
+        )
+        return [export, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = dict(extra_context or {})
+        if self.csv_columns:
+            address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
+            context["export_url"] = f"{address}?{request.GET.urlencode()}"
+        return super().changelist_view(request, context)
+
+    def export_csv(self, request: HttpRequest) -> HttpResponseBase:
+        """The rows of the list as it is filtered, searched and sorted now, streamed as CSV (UTF-8 with its mark)."""
+        if not self.csv_columns or not self.has_view_permission(request):
+            raise PermissionDenied
+        self.request = request
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        response = StreamingHttpResponse(csv_lines(rows, self.csv_columns), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}.csv"'
+        return response
+
+
+class ReadOnlyAdmin(PortalAdmin):
+    """Rows that services write: the portal shows them and changes none."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: models.QuerySet[Any], columns: Sequence[str]) -> Iterator[str]:
+    """A heading and one line per row, read in chunks. Text a spreadsheet would take for a formula is quoted."""
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + str(writer.writerow([column.replace("__", "_") for column in columns]))
+    for row in rows.values_list(*columns).iterator(chunk_size=2000):
+        yield str(writer.writerow([_csv_cell(value) for value in row]))
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value
+
+
+def show_amount(amount: Decimal | None, currency: str) -> str:
+    """An amount as people write it in their language, such as €12.40; a dash where there is none."""
+    if amount is None or not currency:
+        return "–"
+    return str(quantize(Money(amount, currency)))
+
+
+def show_energy(energy_wh: Decimal | None) -> str:
+    """Energy in kWh with two places."""
+    return "–" if energy_wh is None else f"{energy_wh / 1000:.2f} kWh"
+
+
+def show_moment(moment: datetime | None) -> str:
+    """A moment in the operator's time zone, to the minute; a dash where there is none."""
+    return "–" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def link_to(row: models.Model | None, text: str = "") -> SafeString | str:
+    """A link to the portal's page of `row`; a dash where there is none."""
+    if row is None:
+        return "–"
+    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a class="portal-link" href="{}">{}</a>', address, text or str(row))
