@@ -1,8 +1,8 @@
 """A charge point's key: issued once, stored as an HMAC, compared in constant time.
 
-The key is 160 random bits. Stations differ in how they present it as the Basic password: some send the 20 bytes, some the
-40 hexadecimal characters that were typed into them (OCPP 1.6 security whitepaper, A00 and AuthorizationKey). Both are accepted.
-A keyed HMAC is enough for a random key, and cheap: a thousand stations may reconnect in the same second.
+The key is 160 random bits. Stations differ in how they present it as the Basic password: some send the 20 bytes, some
+the 40 hexadecimal characters that were typed into them (OCPP 1.6 security whitepaper, AuthorizationKey). Both are
+accepted. A keyed HMAC is enough for a random key, and cheap: a thousand stations may reconnect in the same second.
 """
 
 import hashlib
@@ -30,7 +30,8 @@ _NO_KEY = secrets.token_bytes(32)
 def issue_key(*, charge_point_id: int, actor_id: int | None = None) -> str:
     """Make a new key and return it as 40 lower-case hexadecimal characters: the only time it can be read.
 
-    The key the station holds stays valid beside it until `confirm_key`. Writes an audit event. Locks: the charge point's row.
+    The key the station holds stays valid beside it until `confirm_key`. Writes an audit event.
+    Locks: the charge point's row.
     """
     key = new_secret(KEY_BITS)
     _store_key(charge_point_id, key, actor_id=actor_id, action="charge_point_key_issued")

@@ -14,8 +14,9 @@ def record_connector_status(
 ) -> bool:
     """Store the status a connector reported for `at`. True when it was news and the connector is known.
 
-    An older report than the one stored changes nothing: stations send their backlog late. Connector 0 is the charge point as
-    a whole (OCPP 1.6, 4.9) and changes no connector. `status` is an OCPP 1.6 ChargePointStatus. `NoError` is stored as empty.
+    An older report than the one stored changes nothing: stations send their backlog late. Connector 0 is the charge
+    point as a whole (OCPP 1.6, 4.9) and changes no connector. `status` is an OCPP 1.6 ChargePointStatus; the error code
+    `NoError` is stored as empty.
     """
     reported_error = "" if error_code == "NoError" else error_code[:50]
     changed = (
