@@ -1,4 +1,4 @@
-"""`python -m benchmarks [rating] [settlement] [gateway]`: runs all, or those named, and prints one JSON object of ratios.
+"""`python -m benchmarks [rating] [settlement] [gateway]`: runs all, or those named; prints one JSON object of ratios.
 
 Each benchmark measures ours beside a plain rival in the same run on the same machine; only the ratios carry over to
 another machine.
