@@ -1,5 +1,6 @@
 """Finding the tariff of a connector for a customer at a moment, with the reasons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,19 +28,45 @@ def resolve_tariff(*, connector: Connector, contract: Contract | None, channel: 
 
     Two queries whatever the number of candidates. Raises NoTariff: a missing tariff is an error, never free.
     """
-    assignments = {assignment.pk: assignment for assignment in _assignments_at(connector)}
+    resolution = resolve_tariffs(connectors=[connector], contract=contract, channel=channel, at=at)[connector.pk]
+    if resolution is None:
+        raise NoTariff
+    return resolution
+
+
+def resolve_tariffs(
+    *, connectors: Sequence[Connector], contract: Contract | None, channel: str, at: datetime
+) -> dict[int, Resolution | None]:
+    """The same for many connectors, by connector id, in two queries; None where no tariff applies.
+
+    Give connectors with their charge point and its location loaded.
+    """
+    assignments = list(TariffAssignment.objects.filter(_places_of(connectors)).select_related("tariff"))
+    versions = _versions_in_force({assignment.tariff_id for assignment in assignments}, at)
     group_id: int | None = None
     if contract is not None:
         group_id = contract.driver.customer_group_id or contract.contract_type.customer_group_id
-    question = Question(
-        power_class=connector.power_class,
-        contract_type_id=contract.contract_type_id if contract else None,
-        customer_group_id=group_id,
-        channel=channel,
-        at=at,
-    )
-    ordered, excluded = in_order([_candidate(assignment) for assignment in assignments.values()], question)
-    versions = _versions_in_force({assignments[row.assignment_id].tariff_id for row in ordered}, at)
+    return {
+        connector.pk: _resolve(
+            {assignment.pk: assignment for assignment in assignments if _covers(assignment, connector)},
+            versions,
+            Question(
+                power_class=connector.power_class,
+                contract_type_id=contract.contract_type_id if contract else None,
+                customer_group_id=group_id,
+                channel=channel,
+                at=at,
+            ),
+        )
+        for connector in connectors
+    }
+
+
+def _resolve(
+    assignments: dict[int, TariffAssignment], versions: dict[int, TariffVersion], question: Question
+) -> Resolution | None:
+    by_id = {pk: _candidate(assignment) for pk, assignment in assignments.items()}
+    ordered, excluded = in_order(by_id.values(), question)
     winner: Candidate | None = None
     trace: list[dict[str, Any]] = []
     for candidate in ordered:
@@ -51,25 +78,35 @@ def resolve_tariff(*, connector: Connector, contract: Contract | None, channel: 
         else:
             trace.append(_trace_row(candidate, "less_specific"))
     if winner is None:
-        raise NoTariff
-    by_id = {assignment.pk: _candidate(assignment) for assignment in assignments.values()}
+        return None
     trace.extend(_trace_row(by_id[assignment_id], reason) for assignment_id, reason in excluded.items())
     assignment = assignments[winner.assignment_id]
     return Resolution(version=versions[assignment.tariff_id], assignment=assignment, trace=trace)
 
 
-def _assignments_at(connector: Connector) -> list[TariffAssignment]:
-    charge_point = connector.charge_point
-    location = charge_point.location
-    here = (
+def _places_of(connectors: Sequence[Connector]) -> Q:
+    charge_points = {connector.charge_point_id: connector.charge_point for connector in connectors}.values()
+    locations = [charge_point.location for charge_point in charge_points]
+    return (
         Q(scope="network")
-        | Q(scope="country", country=location.country)
-        | Q(scope="region", region=location.region_id)
-        | Q(scope="location", location=location.pk)
-        | Q(scope="charge_point", charge_point=charge_point.pk)
-        | Q(scope="connector", connector=connector.pk)
+        | Q(scope="country", country__in={location.country for location in locations})
+        | Q(scope="region", region__in={location.region_id for location in locations})
+        | Q(scope="location", location__in={location.pk for location in locations})
+        | Q(scope="charge_point", charge_point__in={charge_point.pk for charge_point in charge_points})
+        | Q(scope="connector", connector__in={connector.pk for connector in connectors})
     )
-    return list(TariffAssignment.objects.filter(here).select_related("tariff"))
+
+
+def _covers(assignment: TariffAssignment, connector: Connector) -> bool:
+    location = connector.charge_point.location
+    return {
+        "network": True,
+        "country": assignment.country == location.country,
+        "region": assignment.region_id == location.region_id,
+        "location": assignment.location_id == location.pk,
+        "charge_point": assignment.charge_point_id == connector.charge_point_id,
+        "connector": assignment.connector_id == connector.pk,
+    }[assignment.scope]
 
 
 def _versions_in_force(tariff_ids: set[int], at: datetime) -> dict[int, TariffVersion]:

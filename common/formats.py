@@ -1,0 +1,76 @@
+"""Amounts, prices, energy and durations as people write them in the active language. Nothing here rounds for booking."""
+
+from decimal import Decimal
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.numbers import format_currency, format_decimal
+from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
+
+from common.money import exponent
+from common.units import wh_to_kwh
+
+# A price per unit is shown with as many places as it has, up to these.
+UNIT_PRICE_PLACES = 4
+
+
+# English on a European network: 10.20 €, as on the documents.
+_EUROPEAN_ENGLISH = "en_150"
+
+
+def babel_locale() -> Locale:
+    """The active language as Babel knows it; European English where it does not, and for plain English."""
+    name = to_locale(get_language() or "en")
+    try:
+        return Locale.parse(_EUROPEAN_ENGLISH if name == "en" else name)
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(_EUROPEAN_ENGLISH)
+
+
+def money_words(amount: Decimal, currency: str) -> str:
+    """An amount with its currency: “10.20 €”, “10,20 €”."""
+    return str(format_currency(amount, currency, locale=babel_locale()))
+
+
+def unit_price_words(amount: Decimal, currency: str) -> str:
+    """A price per unit, unrounded up to four places and never with fewer than the currency has: “0.476 €”."""
+    least = exponent(currency)
+    places = max(least, UNIT_PRICE_PLACES)
+    shown = amount.quantize(Decimal(1).scaleb(-places))
+    while places > least and shown == shown.quantize(Decimal(1).scaleb(1 - places)):
+        places -= 1
+        shown = shown.quantize(Decimal(1).scaleb(-places))
+    locale = babel_locale()
+    pattern = locale.currency_formats["standard"].pattern.replace("0.00", "0." + "0" * places if places else "0")
+    return str(format_currency(shown, currency, format=pattern, locale=locale, currency_digits=False))
+
+
+def number_words(value: Decimal, places: int) -> str:
+    """A number with at most `places` decimals."""
+    return str(format_decimal(value, format="#,##0." + "#" * places, locale=babel_locale()))
+
+
+def energy_words(energy_wh: Decimal) -> str:
+    """Energy in kWh with at most two decimals: “12.35 kWh”."""
+    return _("%(energy)s kWh") % {"energy": number_words(wh_to_kwh(energy_wh), 2)}
+
+
+def power_words(power_w: Decimal) -> str:
+    """Power in kW with at most one decimal: “10.8 kW”."""
+    return _("%(power)s kW") % {"power": number_words(wh_to_kwh(power_w), 1)}
+
+
+def duration_words(seconds: int) -> str:
+    """Whole seconds as “2 d 3 h”, “1 h 23 min”, “4 min” or “50 s”."""
+    days, rest = divmod(max(seconds, 0), 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, left = divmod(rest, 60)
+    parts = [
+        (days, _("%(count)d d")),
+        (hours, _("%(count)d h")),
+        (0 if days else minutes, _("%(count)d min")),
+        (0 if days or hours or minutes else left, _("%(count)d s")),
+    ]
+    words = [form % {"count": count} for count, form in parts if count]
+    return " ".join(words) or _("%(count)d s") % {"count": 0}
