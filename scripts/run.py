@@ -2,7 +2,7 @@
 
 The processes are those of the Procfile, plus the simulator, which no installation has. Each runs in a session of its
 own and is ended as a whole group: a cluster whose parent was killed leaves its workers running, and they must not
-outlive it. A process that ends by itself is started again, unless it ends at once.
+outlive it. A process that dies is started again, unless it ends at once.
 """
 
 import os
@@ -20,6 +20,7 @@ import environ
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, "manage.py"]
 PROCFILE_LINE = re.compile(r"^([a-z]+): (.+)$", re.MULTILINE)
+CAUGHT_SIGNALS = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 SIMULATOR = "python manage.py simulate_stations --url ws://127.0.0.1:${PORT}/ocpp/"
 START_SECONDS = 60
 STOP_SECONDS = 8
@@ -86,13 +87,20 @@ class Supervisor:
         self.processes: list[Process] = []
         self._stop = threading.Event()
         self._parent = os.getppid()
+        self._parent_catches_interrupts = catches_interrupts(self._parent)
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, lambda *_: self._stop.set())
 
     @property
     def stopping(self) -> bool:
-        """Asked to stop, or the `make` that started us is gone and nobody is left to ask."""
-        return self._stop.is_set() or os.getppid() != self._parent
+        """Asked to stop, or the `make` that started us was.
+
+        A terminal's Ctrl-C reaches us all. A SIGINT sent to make alone does not: make gives up its handler and waits
+        for us in silence. A SIGKILL leaves us with another parent.
+        """
+        if self._stop.is_set() or os.getppid() != self._parent:
+            return True
+        return self._parent_catches_interrupts and not catches_interrupts(self._parent)
 
     def start(self, name: str, command: str, *, may_finish: bool = False) -> Process:
         process = Process(name, command, may_finish=may_finish)
@@ -112,16 +120,20 @@ class Supervisor:
         """Until asked to stop: start again what ended by itself. A simulator that is done stays done."""
         while not self.stopping:
             for process in self.processes:
-                if process.exit_code is None or (process.exit_code == 0 and process.may_finish):
+                exit_code = process.exit_code
+                if exit_code is None or (exit_code == 0 and process.may_finish):
                     continue
-                if process.ended_too_soon:
-                    raise StartError(f"{process.name} ends at once (exit code {process.exit_code}); see above.")
-                say(f"{process.name} ended (exit code {process.exit_code}); starting it again")
+                # Below zero it was killed, which says nothing about the next start.
+                if exit_code >= 0 and process.ended_too_soon:
+                    raise StartError(f"{process.name} ends at once (exit code {exit_code}); see above.")
+                say(f"{process.name} ended (exit code {exit_code}); starting it again")
                 process.kill_group()
                 process.start()
             self._stop.wait(0.2)
 
     def stop(self) -> None:
+        if self.processes:
+            say("Stopping")
         for process in self.processes:
             process.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS
@@ -153,7 +165,6 @@ def main() -> int:
         say(str(error))
         return 1
     finally:
-        say("Stopping")
         supervisor.stop()
     say("Everything has stopped.")
     return 0
@@ -180,6 +191,16 @@ def run_to_end(command: list[str]) -> str:
         say(done.stdout.rstrip())
         raise StartError(f"`{' '.join(command[1:])}` failed; its reason is above.")
     return done.stdout.strip()
+
+
+def catches_interrupts(pid: int) -> bool:
+    """Whether the process handles SIGINT, as far as Linux tells; False elsewhere."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    caught = CAUGHT_SIGNALS.search(status)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)
 
 
 def is_listening(port: int) -> bool:

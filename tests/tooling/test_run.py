@@ -48,7 +48,27 @@ def test_one_signal_ends_every_descendant(fifo: Path, stop_signal: signal.Signal
     assert supervisor.wait(timeout=10) == 0
 
 
-def test_a_process_that_ends_by_itself_is_started_again(tmp_path: Path) -> None:
+def test_an_interrupt_sent_to_make_alone_ends_every_descendant(fifo: Path, tmp_path: Path) -> None:
+    (tmp_path / "supervise.py").write_text(SUPERVISOR, encoding="utf-8")
+    (tmp_path / "Makefile").write_text(f"run:\n\t@exec {sys.executable} supervise.py\n", encoding="utf-8")
+    make = subprocess.Popen(
+        ["make", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "FIFO": str(fifo), "PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert make.stdout is not None
+    with fifo.open() as held_by_descendants, make.stdout as output:
+        assert output.readline() == "worker   | ready\n"
+        make.send_signal(signal.SIGINT)
+        assert held_by_descendants.read() == ""
+    assert make.wait(timeout=10) == -signal.SIGINT
+
+
+def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
     counter = tmp_path / "starts"
     script = f"""
 import run
