@@ -1,0 +1,129 @@
+"""What the operator sees of one customer. A tab reads only what it shows, in a fixed number of queries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from billing.selectors.wallets import statement, wallet_of
+from django.db.models import QuerySet, Sum
+
+from accounts.errors import NoContract
+from accounts.models import AuditEvent, Contract, Driver
+from accounts.selectors.contracts import contract_in_force
+from accounts.words import contract_sentences
+from billing.models import ChargingSession, FundingLeg, Payment
+from common import clock
+from common.portal import show_amount
+from invoicing.models import Document
+
+# How many rows a tab shows before it points to the full list.
+ROWS = 25
+
+UNPAID_STATES = (
+    FundingLeg.State.DUE,
+    FundingLeg.State.ATTEMPTING,
+    FundingLeg.State.REQUIRES_ACTION,
+    FundingLeg.State.RETRYING,
+    FundingLeg.State.UNCOLLECTIBLE,
+)
+
+
+@dataclass(frozen=True)
+class Unpaid:
+    """What a driver still has to pay in one currency."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return show_amount(self.amount, self.currency)
+
+
+def unpaid_of(driver: Driver) -> list[Unpaid]:
+    rows = (
+        FundingLeg.objects.filter(cdr__charging_session__driver=driver, state__in=UNPAID_STATES)
+        .values("cdr__currency")
+        .annotate(amount=Sum("amount"))
+        .order_by("cdr__currency")
+    )
+    return [Unpaid(row["amount"], row["cdr__currency"]) for row in rows]
+
+
+def sessions_of(driver: Driver) -> QuerySet[ChargingSession]:
+    return (
+        ChargingSession.objects.filter(driver=driver)
+        .select_related("charge_point__location", "connector", "cdr")
+        .order_by("-pk")
+    )
+
+
+def current_contract(driver: Driver) -> Contract | None:
+    try:
+        return contract_in_force(driver.pk, clock.now())
+    except NoContract:
+        return None
+
+
+def heading(driver: Driver) -> dict[str, Any]:
+    """What stands above every tab."""
+    contract = current_contract(driver)
+    return {
+        "contract": contract,
+        "wallet": wallet_of(driver.pk),
+        "unpaid": unpaid_of(driver),
+        "session_total": ChargingSession.objects.filter(driver=driver).count(),
+    }
+
+
+def _overview(driver: Driver) -> dict[str, Any]:
+    contract = current_contract(driver)
+    return {
+        "sentences": contract_sentences(contract.contract_type) if contract else [],
+        "contracts": driver.contracts.select_related("contract_type")[:ROWS],
+        "sessions": sessions_of(driver)[:5],
+        "memberships": driver.partner_memberships.select_related("partner"),
+    }
+
+
+def _wallet(driver: Driver) -> dict[str, Any]:
+    return {"statement": list(statement(driver.pk))[-ROWS:][::-1]}
+
+
+def _sessions(driver: Driver) -> dict[str, Any]:
+    return {"sessions": sessions_of(driver)[:ROWS]}
+
+
+def _payments(driver: Driver) -> dict[str, Any]:
+    return {
+        "payments": Payment.objects.filter(driver=driver).select_related(
+            "method", "funding_leg__cdr__charging_session"
+        )[:ROWS],
+        "unpaid_legs": FundingLeg.objects.filter(
+            cdr__charging_session__driver=driver, state__in=UNPAID_STATES
+        ).select_related("cdr__charging_session")[:ROWS],
+    }
+
+
+def _means(driver: Driver) -> dict[str, Any]:
+    return {"tokens": driver.tokens.all()[:ROWS], "methods": driver.payment_methods.all()[:ROWS]}
+
+
+def _documents(driver: Driver) -> dict[str, Any]:
+    return {"documents": Document.objects.filter(driver=driver).order_by("-pk")[:ROWS]}
+
+
+def _audit(driver: Driver) -> dict[str, Any]:
+    events = AuditEvent.objects.filter(subject_type="accounts.driver", subject_id=str(driver.pk))
+    return {"events": events.select_related("actor")[:ROWS]}
+
+
+TABS: dict[str, Callable[[Driver], dict[str, Any]]] = {
+    "overview": _overview,
+    "wallet": _wallet,
+    "sessions": _sessions,
+    "payments": _payments,
+    "means": _means,
+    "documents": _documents,
+    "audit": _audit,
+}
