@@ -25,7 +25,8 @@ GUARDS = [
             kind="trigger",
             sqlite=(
                 f"DROP TRIGGER IF EXISTS contract_no_overlap_{operation}",
-                f"CREATE TRIGGER contract_no_overlap_{operation} BEFORE {operation.upper()} ON accounts_contract "
+                f"CREATE TRIGGER contract_no_overlap_{operation} "  # noqa: S608 (no value from outside)
+                f"BEFORE {operation.upper()} ON accounts_contract "
                 "FOR EACH ROW WHEN EXISTS (SELECT 1 FROM accounts_contract other WHERE other.driver_id = NEW.driver_id "
                 "AND other.id IS NOT NEW.id "
                 "AND (NEW.ends_at IS NULL OR other.starts_at < NEW.ends_at) "

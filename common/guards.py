@@ -45,7 +45,7 @@ def append_only(table: str, *, deletable: bool = False, message: str) -> list[Gu
 
 
 def refuse(table: str, operation: str, *, name: str, message: str, when: str = "") -> Guard:
-    """A row trigger that refuses `operation` (update | delete) with `message`; `when` is an SQL condition on OLD/NEW."""
+    """A row trigger that refuses `operation` (update | delete); `when` is an SQL condition on OLD and NEW."""
     condition = f"WHEN ({when})" if when else ""
     function = f"{name}_fn"
     verb = operation.upper()

@@ -1,4 +1,4 @@
-"""Row locks in one order. `docs/locking.md` holds the order of tables; within a table rows are locked by primary key."""
+"""Row locks in one order. `docs/locking.md` holds the order of tables; within a table rows go by primary key."""
 
 from typing import TypeVar
 
@@ -10,8 +10,8 @@ M = TypeVar("M", bound=models.Model)
 def lock_rows(queryset: models.QuerySet[M], *, of_self_only: bool = True) -> list[M]:
     """Lock the rows of `queryset` in primary-key order and return them as they are now.
 
-    Must run inside `transaction.atomic()`. On SQLite there are no row locks: the IMMEDIATE transaction already holds the
-    database's one write lock.
+    Must run inside `transaction.atomic()`. On SQLite there are no row locks: the IMMEDIATE transaction already holds
+    the database's one write lock.
     """
     ordered = queryset.order_by("pk")
     if connection.features.has_select_for_update:

@@ -13,7 +13,7 @@ def may_step(transitions: Transitions, old: str, new: str) -> bool:
 
 
 def check_step(transitions: Transitions, old: str, new: str) -> bool:
-    """True when the step changes something, False for a repeat. Raises InvalidTransition for a step not in the table."""
+    """True when the step changes something, False for a repeat. Raises InvalidTransition for any other step."""
     if new == old:
         return False
     if new not in transitions.get(old, ()):

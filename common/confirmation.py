@@ -1,0 +1,81 @@
+"""Sensitive actions: a form with a reason, then a page that says what will happen, then the deed."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from common.errors import VoltledgerError
+
+
+class ActionForm(forms.Form):
+    """What an action asks. `key` is made with the page, so that a form sent twice acts once."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("reason"),
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Kept in the audit trail with your name."),
+    )
+
+    field_order: Sequence[str] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if name not in ("reason", "key")])
+        self.initial.setdefault("key", uuid.uuid4())
+
+    def visible_values(self) -> list[tuple[str, str]]:
+        """Names and values as they were sent, to be sent again by the confirmation page."""
+        return [(name, value) for name in self.fields for value in self.data.getlist(self.add_prefix(name))]
+
+
+def confirmed_action(
+    request: HttpRequest,
+    *,
+    model_admin: ModelAdmin[Any],
+    title: str,
+    submit: str,
+    form_class: type[ActionForm],
+    back_url: str,
+    describe: Callable[[dict[str, Any]], Sequence[str]],
+    perform: Callable[[dict[str, Any]], str],
+    form_options: dict[str, Any] | None = None,
+    intro: str = "",
+) -> HttpResponse:
+    """Show the form; once it is filled in, `describe` what will happen; once that is confirmed, `perform` it.
+
+    Both are given the cleaned form. `perform` answers with the sentence the operator reads afterwards. A refusal
+    (VoltledgerError) is shown beside the form, and nothing has changed.
+    """
+    bound = request.POST if request.method == "POST" else None
+    form = form_class(data=bound, **(form_options or {}))
+    sentences: Sequence[str] = ()
+    if form.is_valid():
+        try:
+            if "confirmed" in request.POST:
+                messages.success(request, perform(form.cleaned_data))
+                return HttpResponseRedirect(back_url)
+            sentences = describe(form.cleaned_data)
+        except VoltledgerError as error:
+            form.add_error(None, str(error.message))
+            sentences = ()
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "intro": intro,
+        "form": form,
+        "sentences": sentences,
+        "submit": submit,
+        "back_url": back_url,
+        "opts": model_admin.opts,
+    }
+    return TemplateResponse(request, "admin/portal/action.html", context)

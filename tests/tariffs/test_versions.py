@@ -1,0 +1,72 @@
+"""A tariff is drafted, published and then never rewritten."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from accounts.models import AuditEvent
+from common.errors import BadInput, InvalidTransition
+from tariffs.models import TariffVersion
+from tariffs.services.versions import draft_version, publish_version, withdraw_version
+from tests.factories import StaffFactory, TariffFactory, component, element, tariff_document
+
+pytestmark = pytest.mark.django_db
+
+
+def draft(tariff=None, price="0.49"):
+    tariff = tariff or TariffFactory()
+    return draft_version(tariff_id=tariff.pk, ocpi_text=tariff_document(element(component("ENERGY", price))))
+
+
+def test_drafts_are_numbered_and_equal_prices_have_equal_digests():
+    tariff = TariffFactory()
+    first, second, third = draft(tariff), draft(tariff, price="0.490"), draft(tariff, price="0.50")
+    assert [first.number, second.number, third.number] == [1, 2, 3]
+    assert first.digest == second.digest != third.digest
+
+
+def test_a_defective_tariff_is_refused_with_every_defect_and_nothing_is_saved():
+    tariff = TariffFactory()
+    text = tariff_document(element({"type": "ENERGY", "price": "free", "step_size": -1}), colour="red")
+    with pytest.raises(BadInput) as refusal:
+        draft_version(tariff_id=tariff.pk, ocpi_text=text)
+    paths = " ".join(refusal.value.details)
+    assert "price_components[0].price" in paths
+    assert "price_components[0].step_size" in paths
+    assert "tariff.colour" in paths
+    assert not TariffVersion.objects.exists()
+
+
+def test_a_tariff_in_another_currency_is_refused():
+    with pytest.raises(BadInput, match="CHF"):
+        draft_version(
+            tariff_id=TariffFactory().pk,
+            ocpi_text=tariff_document(element(component("ENERGY", "0.49")), currency="CHF"),
+        )
+
+
+def test_publishing_leaves_one_trace_and_a_repeat_none():
+    otto = StaffFactory()
+    version = draft()
+    for _ in range(2):
+        published = publish_version(version_id=version.pk, actor_id=otto.pk, reason="new prices")
+    assert published.status == "published"
+    assert AuditEvent.objects.filter(action="tariff_published", actor=otto).count() == 1
+
+
+def test_a_withdrawn_version_cannot_be_published_again():
+    version = publish_version(version_id=draft().pk)
+    withdraw_version(version_id=version.pk)
+    with pytest.raises(InvalidTransition):
+        publish_version(version_id=version.pk)
+
+
+def test_the_database_keeps_a_published_version_as_it_is():
+    version = publish_version(version_id=draft().pk)
+    for change in ({"document": "{}"}, {"digest": "0"}, {"status": "draft", "published_at": None}):
+        with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+            TariffVersion.objects.filter(pk=version.pk).update(**change)
+    with pytest.raises(IntegrityError, match="never deleted"), transaction.atomic():
+        TariffVersion.objects.filter(pk=version.pk).delete()
+    drafted = draft()
+    TariffVersion.objects.filter(pk=drafted.pk).delete()
+    assert list(TariffVersion.objects.all()) == [version]
