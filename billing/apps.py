@@ -1,7 +1,13 @@
 from django.apps import AppConfig
 
+from billing.guards import GUARDS
+from common.guards import register_guards
+
 
 class BillingConfig(AppConfig):
     name = "billing"
     verbose_name = "Billing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        register_guards(GUARDS)

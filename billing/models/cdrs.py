@@ -53,7 +53,7 @@ class Cdr(models.Model):
 class CostLine(models.Model):
     """One line of “why this price”. `net` is unrounded; the Cdr's totals are rounded once."""
 
-    cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="lines")
+    cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="lines", db_index=False)
     seq = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=20)
     quantity = models.DecimalField(max_digits=24, decimal_places=9)
@@ -104,7 +104,7 @@ class FundingLeg(models.Model):
         State.REFUNDED: set[str](),
     }
 
-    cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="legs")
+    cdr = models.ForeignKey(Cdr, on_delete=models.PROTECT, related_name="legs", db_index=False)
     seq = models.PositiveSmallIntegerField()
     source = models.CharField(_("source"), max_length=12, choices=Source.choices)
     lot = models.ForeignKey(

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Driver, Partner
+from billing.domain.postings import OWNER_CODES
 from common.money import MONEY_DIGITS, MONEY_PLACES
 
 
@@ -39,12 +40,7 @@ class LedgerAccount(models.Model):
         ROUNDING = "rounding", _("Rounding")
         BAD_DEBT = "bad_debt", _("Bad debt")
 
-    # The side on which a balance of each account grows.
-    DEBIT_CODES = frozenset(
-        {"receivable", "psp_clearing", "bank_clearing", "promo_expense", "open_access_expense", "psp_fees", "bad_debt"}
-    )
-
-    key = models.CharField(max_length=100, unique=True, editable=False)
+    key = models.CharField(max_length=100, editable=False)
     code = models.CharField(_("account"), max_length=24, choices=Code.choices)
     currency = models.CharField(_("currency"), max_length=3)
     driver = models.ForeignKey(
@@ -75,6 +71,7 @@ class LedgerAccount(models.Model):
         verbose_name_plural = _("ledger accounts")
         ordering = ["code", "currency", "pk"]
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="ledger_account_key_once"),
             models.CheckConstraint(
                 # Rounded, because SQLite compares amounts as doubles.
                 condition=~models.Q(code="wallet")
@@ -87,6 +84,11 @@ class LedgerAccount(models.Model):
                 name="wallet_never_below_its_overdraft",
             ),
             models.CheckConstraint(condition=models.Q(pending__gte=0), name="ledger_account_pending_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(code__in=sorted(OWNER_CODES))
+                | models.Q(posted=0, pending=0, overdraft=0, entry_count=0, last_hash=""),
+                name="ledger_account_of_the_system_keeps_no_balance",
+            ),
             models.CheckConstraint(
                 condition=models.Q(code__in=["wallet", "host_payable"], partner__isnull=False)
                 | models.Q(code__in=["wallet", "host_payable"], driver__isnull=False)
@@ -107,7 +109,8 @@ class LedgerAccount(models.Model):
 class LedgerTransaction(models.Model):
     """One business event, in one currency, whose entries sum to zero. Append-only."""
 
-    idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
+    # Unique by constraint rather than by field: the field option would add a second index for LIKE, which nobody asks.
+    idempotency_key = models.CharField(_("key"), max_length=120)
     content_hash = models.CharField(max_length=64, editable=False)
     event = models.SlugField(_("event"), max_length=40)
     currency = models.CharField(_("currency"), max_length=3)
@@ -120,6 +123,7 @@ class LedgerTransaction(models.Model):
         verbose_name = _("ledger transaction")
         verbose_name_plural = _("ledger transactions")
         ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["idempotency_key"], name="ledger_transaction_key_once")]
         indexes = [
             # The postings of one session, payment or top-up.
             models.Index(fields=["reference"], name="ledger_tx_by_reference"),
@@ -137,7 +141,8 @@ class LedgerEntry(models.Model):
         CREDIT = "credit", _("Credit")
 
     transaction = models.ForeignKey(LedgerTransaction, on_delete=models.PROTECT, related_name="entries")
-    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="entries")
+    # The unique constraint's index serves the account's statement too.
+    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="entries", db_index=False)
     side = models.CharField(_("side"), max_length=6, choices=Side.choices)
     amount = amount_field(_("amount"))
     sequence = models.PositiveIntegerField(_("number"), null=True, blank=True)

@@ -1,0 +1,98 @@
+"""Reading wallets: the balance, what of it is reserved, its lots and its statement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import F
+
+from accounts.errors import NoContract
+from accounts.selectors.contracts import contract_in_force
+from billing.domain.postings import natural_change, wallet
+from billing.domain.waterfall import Lot as LotValue
+from billing.domain.waterfall import spending_order
+from billing.models import LedgerAccount, LedgerEntry, WalletLot
+from common import clock
+from common.money import Money
+
+
+@dataclass(frozen=True)
+class WalletView:
+    """A driver's wallet at one moment. `available` is the balance less what holds reserve; lots in spending order."""
+
+    currency: str
+    balance: Money
+    reserved: Money
+    available: Money
+    lots: list[WalletLot]
+
+
+@dataclass(frozen=True)
+class StatementRow:
+    """One movement: `change` is signed, `balance` is what the wallet held after it."""
+
+    at: datetime
+    event: str
+    reference: str
+    note: str
+    change: Money
+    balance: Money
+    hash: str
+
+
+def wallet_of(driver_id: int, currency: str = "") -> WalletView:
+    """The driver's wallet in `currency` (default: that of the contract in force); empty when there is none."""
+    code = currency or wallet_currency(driver_id)
+    account = LedgerAccount.objects.filter(key=wallet(driver_id, code).key).first()
+    posted, pending = (account.posted, account.pending) if account else (Decimal(0), Decimal(0))
+    rows = {lot.pk: lot for lot in WalletLot.objects.filter(account=account, remaining__gt=0)} if account else {}
+    order = spending_order(LotValue(lot.pk, lot.kind, lot.remaining, lot.expires_at) for lot in rows.values())
+    return WalletView(
+        currency=code,
+        balance=Money(posted, code),
+        reserved=Money(pending, code),
+        available=Money(posted - pending, code),
+        lots=[rows[lot.id] for lot in order],
+    )
+
+
+def available_in_wallet(driver_id: int, currency: str) -> Decimal:
+    """What a new session may reserve, in `currency`."""
+    row = LedgerAccount.objects.filter(key=wallet(driver_id, currency).key).values_list("posted", "pending").first()
+    return row[0] - row[1] if row else Decimal(0)
+
+
+def wallet_currency(driver_id: int) -> str:
+    """The currency of the contract in force; without a contract the installation's."""
+    try:
+        return contract_in_force(driver_id, clock.now()).contract_type.currency
+    except NoContract:
+        return str(settings.DEFAULT_CURRENCY)
+
+
+def statement(driver_id: int, currency: str = "") -> list[StatementRow]:
+    """Every movement of the wallet, oldest first, with the running balance the ledger keeps."""
+    code = currency or wallet_currency(driver_id)
+    entries = (
+        LedgerEntry.objects.filter(account__key=wallet(driver_id, code).key)
+        .order_by("sequence")
+        .annotate(
+            at=F("transaction__occurred_at"),
+            event=F("transaction__event"),
+            reference=F("transaction__reference"),
+            note=F("transaction__note"),
+        )
+    )
+    return [
+        StatementRow(
+            at=entry.at,
+            event=entry.event,
+            reference=entry.reference,
+            note=entry.note,
+            change=Money(natural_change("wallet", entry.side, entry.amount), code),
+            balance=Money(entry.balance_after or Decimal(0), code),
+            hash=entry.hash,
+        )
+        for entry in entries
+    ]
