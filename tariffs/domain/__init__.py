@@ -1,0 +1,18 @@
+"""Pricing, pure: frozen values in and out, no Django, no clock, no queries. The rules in prose: docs/pricing.md.
+
+spec         what a tariff says (TariffSpec) and what a session is made of (Period)
+ocpi         OCPI Tariff JSON <-> TariffSpec, its canonical text and digest
+ocpi_cdr     OCPI CDR JSON -> periods
+timeline     meter samples and states of a running or ended session -> periods
+rating       compile_tariff / compile_document once per tariff and zone, then rate(tariff, periods) -> RatedSession
+result       CostLine, RatedSession and payable(): where a price becomes an amount of money
+explain      a RatedSession as plain JSON values
+limits       tax on an amount; lowest and highest price
+compiled     a tariff made ready: thresholds, decisions, reasons
+calendar     local hours, dates and weekdays as UTC moments, through clock changes
+words        a restriction in words
+reading      read untrusted JSON and collect every defect; jsontext: JSON without floats
+resolution   which tariff assignment wins
+
+A live cost is `rate` on the periods so far; the final cost is the same call on all of them.
+"""

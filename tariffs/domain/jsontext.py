@@ -44,7 +44,9 @@ def dumps(value: object, *, sort_keys: bool = False) -> str:
         return format(value, "f")
     if isinstance(value, dict):
         items = sorted(value.items()) if sort_keys else value.items()
-        inner = ", ".join(f"{json.dumps(str(key), ensure_ascii=False)}: {dumps(item, sort_keys=sort_keys)}" for key, item in items)
+        inner = ", ".join(
+            f"{json.dumps(str(key), ensure_ascii=False)}: {dumps(item, sort_keys=sort_keys)}" for key, item in items
+        )
         return "{" + inner + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(dumps(item, sort_keys=sort_keys) for item in value) + "]"

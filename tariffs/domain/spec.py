@@ -1,7 +1,7 @@
 """What a tariff says: frozen values shaped like the OCPI Tariff object, without its wire format.
 
-Source: OCPI 2.2.1 and 2.3.0, Tariffs module. Prices are Decimal, never float; energy prices are per kWh, time prices per
-hour; `step_size` is in Wh or seconds; limits in a restriction are inclusive below and exclusive above.
+Source: OCPI 2.2.1 and 2.3.0, Tariffs module. Prices are Decimal, never float; energy prices are per kWh, time prices
+per hour; `step_size` is in Wh or seconds; limits in a restriction are inclusive below and exclusive above.
 """
 
 from dataclasses import dataclass
@@ -53,8 +53,8 @@ class PriceComponent:
 class Restrictions:
     """When an element is active during a session. All that is set must match at once; nothing set: always.
 
-    Times and dates are local to the Location. `end_time` before `start_time` wraps past midnight, 00:00 as `end_time` is
-    the end of the day, `end_date` is exclusive. `days` are ISO weekdays (1 Monday ... 7 Sunday), empty for every day.
+    Times and dates are local to the Location. `end_time` before `start_time` wraps past midnight, 00:00 as `end_time`
+    is the end of the day, `end_date` is exclusive. `days` are ISO weekdays (1 Monday ... 7 Sunday), empty: every day.
     Energy in kWh, durations in whole seconds since the session began, power in kW, current in A over all phases.
     """
 
@@ -113,7 +113,7 @@ class TariffSpec:
 class PeriodState(StrEnum):
     """What the person used the station for during a period.
 
-    PARKED is the vehicle not asking for power. A station that throttles (OCPP SuspendedEVSE) leaves the period CHARGING.
+    PARKED is the vehicle not asking for power. A station that throttles (SuspendedEVSE) leaves the period CHARGING.
     """
 
     CHARGING = "CHARGING"
@@ -126,9 +126,9 @@ class PeriodState(StrEnum):
 class Period:
     """A stretch of a session in one state, during which energy flows evenly. Half-open: [start_at, end_at).
 
-    `start_at`, `end_at` are aware UTC. `energy_wh` is the Wh delivered during the period, not a register. The lowest and
-    highest power (kW) and current (A over all phases) are None where nobody measured them: power is then the average of
-    the energy, current is unknown; while nothing charges both are 0.
+    `start_at`, `end_at` are aware UTC. `energy_wh` is the Wh delivered during the period, not a register. The lowest
+    and highest power (kW) and current (A over all phases) are None where nobody measured them: power is then the
+    average of the energy, current is unknown; while nothing charges both are 0.
     Raises ValueError for a moment that is not UTC, an end before the start or negative energy.
     """
 

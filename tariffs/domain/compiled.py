@@ -1,0 +1,284 @@
+"""A tariff made ready for rating: thresholds sorted, decisions remembered, words prepared.
+
+One CompiledTariff per (digest, time zone) serves every session; it changes only by remembering more.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+from common.units import kwh_to_wh
+from tariffs.domain.calendar import Calendar
+from tariffs.domain.ocpi import digest as digest_of
+from tariffs.domain.ocpi import parse_tariff_text
+from tariffs.domain.spec import (
+    Dimension,
+    Period,
+    PeriodState,
+    PriceComponent,
+    ReservationRestriction,
+    TariffSpec,
+)
+from tariffs.domain.words import Condition, conditions_of
+
+FAR = datetime.max.replace(tzinfo=UTC)
+NO_LIMIT = Decimal("Infinity")
+MICROSECOND = timedelta(microseconds=1)
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_HOUR = 3600 * MICROSECONDS_PER_SECOND
+WH_PER_KWH = 1000
+
+# What an unmeasured value is looked up under: it satisfies no limit.
+UNKNOWN = -1
+# Zero or one band index per load limit the tariff has.
+Load = tuple[int, int, int, int]
+NO_LOAD: Load = (0, 0, 0, 0)
+
+# The dimension that time is, by state.
+TIME_DIMENSION = {
+    PeriodState.CHARGING: Dimension.TIME,
+    PeriodState.PARKED: Dimension.PARKING_TIME,
+    PeriodState.RESERVED: Dimension.TIME,
+    PeriodState.RESERVATION_EXPIRED: Dimension.TIME,
+}
+RESERVATION_STATES = frozenset({PeriodState.RESERVED, PeriodState.RESERVATION_EXPIRED})
+
+
+class Skipped(NamedTuple):
+    """An earlier element that also prices the dimension, and the conditions of it that did not hold."""
+
+    element: int
+    unmet: tuple[Condition, ...]
+
+
+class Choice(NamedTuple):
+    """Which element prices a dimension, and why the ones before it do not. No component: the dimension is free."""
+
+    element: int
+    component: PriceComponent | None
+    unit_rate: Fraction
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What applies in one combination of circumstances. A Choice is None where the tariff has no such price."""
+
+    energy: Choice | None
+    time: Choice | None
+    flat: Choice | None
+
+
+class Edge(NamedTuple):
+    """From this moment on, this calendar mask and this band of durations."""
+
+    at: datetime
+    calendar: int
+    duration: int
+
+
+class Limits:
+    """All elements' limits on one quantity: a value falls into a band, a band has a mask of the elements it satisfies.
+
+    A `least` limit is met by values at or above it, a `most` limit by values below it.
+    """
+
+    __slots__ = ("edges", "masks", "unknown")
+
+    def __init__(self, least: Sequence[Decimal | int | None], most: Sequence[Decimal | int | None]) -> None:
+        self.edges = sorted({limit for limit in (*least, *most) if limit is not None})
+        # A value in band n is at or above edges[n - 1] and below edges[n].
+        self.masks = [
+            self._mask(least, most, self.edges[band - 1] if band else None) for band in range(len(self.edges) + 1)
+        ]
+        self.unknown = sum(
+            1 << index
+            for index, (low, high) in enumerate(zip(least, most, strict=True))
+            if low is None and high is None
+        )
+
+    @staticmethod
+    def _mask(
+        least: Sequence[Decimal | int | None], most: Sequence[Decimal | int | None], floor: Decimal | int | None
+    ) -> int:
+        mask = 0
+        for index, (low, high) in enumerate(zip(least, most, strict=True)):
+            above = low is None or (floor is not None and floor >= low)
+            below = high is None or floor is None or floor < high
+            mask |= (above and below) << index
+        return mask
+
+    def mask(self, band: int) -> int:
+        return self.unknown if band == UNKNOWN else self.masks[band]
+
+
+class CompiledTariff:
+    """See the module. `spec`, `digest` and `time_zone` identify it; the rest serves `rating`."""
+
+    def __init__(self, spec: TariffSpec, digest: str, time_zone: str) -> None:
+        self.spec = spec
+        self.digest = digest
+        self.time_zone = time_zone
+        restrictions = [element.restrictions for element in spec.elements]
+        nothing: list[None] = [None] * len(restrictions)
+        self._calendar = Calendar(restrictions, time_zone)
+        self._energy = Limits(
+            [_wh(restriction.min_kwh) for restriction in restrictions],
+            [_wh(restriction.max_kwh) for restriction in restrictions],
+        )
+        self._duration = Limits([r.min_duration for r in restrictions], [r.max_duration for r in restrictions])
+        # A lower limit is held against the lowest value of a period, an upper limit against its highest.
+        self._loads = (
+            Limits([r.min_power for r in restrictions], nothing),
+            Limits(nothing, [r.max_power for r in restrictions]),
+            Limits([r.min_current for r in restrictions], nothing),
+            Limits(nothing, [r.max_current for r in restrictions]),
+        )
+        self._conditions = [conditions_of(restriction) for restriction in restrictions]
+        self._decisions: dict[tuple[int, int, int, Load, PeriodState], Decision] = {}
+        self.energy_edges: tuple[Decimal, ...] = tuple(Decimal(edge) for edge in self._energy.edges)
+        self.duration_edges = tuple(timedelta(seconds=int(edge)) for edge in self._duration.edges)
+        self.power_edges = tuple(sorted({Decimal(e) for limits in self._loads[:2] for e in limits.edges}))
+        self.current_edges = tuple(sorted({Decimal(e) for limits in self._loads[2:] for e in limits.edges}))
+        #: None where no element looks at power or current.
+        self.load_of: Callable[[Period], Load] | None = (
+            self._load_of if self.power_edges or self.current_edges else None
+        )
+
+    def edges(self, clock_at: datetime, end_at: datetime) -> list[Edge]:
+        """Every moment in [clock_at, end_at) at which the local clock or the time since `clock_at` changes a price."""
+        calendar = self._calendar.edges(clock_at, end_at)
+        if not self.duration_edges:
+            return [Edge(at, mask, 0) for at, mask in calendar]
+        moments = dict(calendar)
+        durations = [clock_at + edge for edge in self.duration_edges]
+        for at in durations:
+            if at < end_at:
+                moments.setdefault(at, UNKNOWN)
+        edges: list[Edge] = []
+        mask = calendar[0][1]
+        for at in sorted(moments):
+            if moments[at] != UNKNOWN:
+                mask = moments[at]
+            edges.append(Edge(at, mask, bisect_right(durations, at)))
+        return edges
+
+    def decide(self, calendar: int, duration: int, energy: int, load: Load, state: PeriodState) -> Decision:
+        """The decision for one combination; worked out once."""
+        key = (calendar, duration, energy, load, state)
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self._decisions[key] = self._decide(calendar, duration, energy, load, state)
+        return decision
+
+    def _decide(self, calendar: int, duration: int, energy: int, load: Load, state: PeriodState) -> Decision:
+        held = {
+            "calendar": calendar,
+            "duration": self._duration.mask(duration),
+            "energy": self._energy.mask(energy),
+            "power": self._loads[0].mask(load[0]) & self._loads[1].mask(load[1]),
+            "current": self._loads[2].mask(load[2]) & self._loads[3].mask(load[3]),
+            "state": -1,  # `order` holds only elements for this state
+        }
+        order = self._order(state)
+        reserved = state in RESERVATION_STATES
+        return Decision(
+            energy=None if reserved else self._choose(Dimension.ENERGY, order, held),
+            time=self._choose(TIME_DIMENSION[state], order, held),
+            flat=self._choose(Dimension.FLAT, order, held),
+        )
+
+    def _order(self, state: PeriodState) -> list[int]:
+        """The elements to try. An expired reservation tries what prices expiry first, then what prices reserving."""
+        wanted: tuple[ReservationRestriction | None, ...] = (None,)
+        if state is PeriodState.RESERVED:
+            wanted = (ReservationRestriction.RESERVATION,)
+        elif state is PeriodState.RESERVATION_EXPIRED:
+            wanted = (ReservationRestriction.RESERVATION_EXPIRES, ReservationRestriction.RESERVATION)
+        return [
+            index
+            for kind in wanted
+            for index, element in enumerate(self.spec.elements)
+            if element.restrictions.reservation is kind
+        ]
+
+    def _choose(self, dimension: Dimension, order: Sequence[int], held: dict[str, int]) -> Choice | None:
+        skipped: list[Skipped] = []
+        for index in order:
+            component = self.spec.elements[index].component(dimension)
+            if component is None:
+                continue
+            unmet = tuple(
+                condition for condition in self._conditions[index] if not held[condition.subject] >> index & 1
+            )
+            if not unmet:
+                return Choice(index, component, unit_rate(component), tuple(skipped))
+            skipped.append(Skipped(index, unmet))
+        return Choice(-1, None, Fraction(0), tuple(skipped)) if skipped else None
+
+    def conditions(self, element: int) -> tuple[Condition, ...]:
+        """Every condition of an element, in words; all of them held where it was chosen."""
+        return self._conditions[element]
+
+    def _load_of(self, period: Period) -> Load:
+        least_power, most_power, least_current, most_current = self._loads
+        idle = period.state is not PeriodState.CHARGING
+        return (
+            _power_band(least_power.edges, period.min_power_kw, period, idle),
+            _power_band(most_power.edges, period.max_power_kw, period, idle),
+            _current_band(least_current.edges, period.min_current_a, idle),
+            _current_band(most_current.edges, period.max_current_a, idle),
+        )
+
+
+def _power_band(edges: Sequence[Decimal | int], power_kw: Decimal | None, period: Period, idle: bool) -> int:
+    if not edges:
+        return 0
+    if power_kw is not None:
+        return bisect_right(edges, power_kw)
+    hours = Fraction((period.end_at - period.start_at) // MICROSECOND, MICROSECONDS_PER_HOUR)
+    if idle or not hours:
+        return bisect_right(edges, 0)
+    return bisect_right(edges, Fraction(period.energy_wh) / WH_PER_KWH / hours)
+
+
+def _current_band(edges: Sequence[Decimal | int], current_a: Decimal | None, idle: bool) -> int:
+    if not edges:
+        return 0
+    if current_a is not None:
+        return bisect_right(edges, current_a)
+    return bisect_right(edges, 0) if idle else UNKNOWN
+
+
+def _wh(limit_kwh: Decimal | None) -> Decimal | None:
+    return None if limit_kwh is None else kwh_to_wh(limit_kwh)
+
+
+def unit_rate(component: PriceComponent) -> Fraction:
+    """The price of one Wh, one microsecond, or once."""
+    price = Fraction(component.price)
+    if component.dimension is Dimension.ENERGY:
+        return price / WH_PER_KWH
+    if component.dimension is Dimension.FLAT:
+        return price
+    return price / MICROSECONDS_PER_HOUR
+
+
+@lru_cache(maxsize=2048)
+def compile_tariff(spec: TariffSpec, time_zone: str) -> CompiledTariff:
+    """The compiled form of `spec` where `time_zone` (IANA name) is kept; built once per tariff and zone.
+
+    Raises ZoneInfoNotFoundError for an unknown zone.
+    """
+    return CompiledTariff(spec, digest_of(spec), time_zone)
+
+
+@lru_cache(maxsize=2048)
+def compile_document(document: str, time_zone: str) -> CompiledTariff:
+    """The same from OCPI JSON text, read once per text and zone. Raises BadInput."""
+    return compile_tariff(parse_tariff_text(document), time_zone)
