@@ -18,7 +18,7 @@ from common.portal import ReadOnlyAdmin, link_to
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User], AuditedAdmin):
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):
     """Logins. Only a superuser makes superusers."""
 
     form = UserChangeForm

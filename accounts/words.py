@@ -1,10 +1,9 @@
 """What a contract type means, in sentences an operator can check."""
 
 from django.utils.translation import gettext as _
-from djmoney.money import Money
 
 from accounts.models import ContractType
-from common.money import quantize
+from common.formats import money_words
 
 _PAYS = {
     ContractType.BillingModel.POSTPAID: lambda: _("Each session is charged to the driver's card when it has ended."),
@@ -37,7 +36,7 @@ def contract_sentences(contract_type: ContractType) -> list[str]:
     if contract_type.auto_topup:
         sentences.append(_("The driver may switch on automatic top-up."))
     if contract_type.min_balance_to_start:
-        amount = quantize(Money(contract_type.min_balance_to_start, contract_type.currency))
+        amount = money_words(contract_type.min_balance_to_start, contract_type.currency)
         sentences.append(_("A session starts only with at least %(amount)s in the wallet.") % {"amount": amount})
     if contract_type.wallet_use != ContractType.WalletUse.NONE:
         sentences.append(

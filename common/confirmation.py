@@ -41,7 +41,7 @@ class ActionForm(forms.Form):
 def confirmed_action(
     request: HttpRequest,
     *,
-    model_admin: ModelAdmin[Any],
+    model_admin: "ModelAdmin[Any]",
     title: str,
     submit: str,
     form_class: type[ActionForm],

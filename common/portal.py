@@ -1,4 +1,4 @@
-"""What the operator portal's pages share: lists that export, rows nobody edits, amounts as people write them."""
+"""What the operator portal's pages share: lists that export, rows nobody edits, links."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from djmoney.money import Money
 from unfold.admin import ModelAdmin, TabularInline
-
-from common.money import quantize
 
 # A spreadsheet takes text that begins with one of these for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -122,23 +118,6 @@ def _csv_cell(value: object) -> object:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return value
-
-
-def show_amount(amount: Decimal | None, currency: str) -> str:
-    """An amount as people write it in their language, such as €12.40; a dash where there is none."""
-    if amount is None or not currency:
-        return "–"
-    return str(quantize(Money(amount, currency)))
-
-
-def show_energy(energy_wh: Decimal | None) -> str:
-    """Energy in kWh with two places."""
-    return "–" if energy_wh is None else f"{energy_wh / 1000:.2f} kWh"
-
-
-def show_moment(moment: datetime | None) -> str:
-    """A moment in the operator's time zone, to the minute; a dash where there is none."""
-    return "–" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M")
 
 
 def link_to(row: models.Model | None, text: str = "") -> SafeString | str:

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from billing.selectors.wallets import wallet_of
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,8 +20,10 @@ from accounts.services.standing import set_driver_status
 from accounts.services.tokens import add_rfid_token, set_token_status
 from accounts.words import contract_sentences
 from billing.models import WalletLot
+from billing.selectors.wallets import wallet_of
 from billing.services.wallets import adjust_wallet, credit_wallet
-from config.admin.confirm import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_action
+from common.portal_values import show_money
 from config.admin.customer_forms import ContractForm, TokenForm, TopUpForm, WalletForm
 from config.admin.customer_page import current_contract
 
@@ -57,8 +58,10 @@ class DriverActions(AuditedAdmin):
             balance = wallet_of(driver.pk).balance
             amount = Money(cleaned["amount"], currency)
             sentences = [
-                _("%(amount)s is added to the wallet of %(driver)s.") % {"amount": amount, "driver": driver},
-                _("The balance goes from %(before)s to %(after)s.") % {"before": balance, "after": balance + amount},
+                _("%(amount)s is added to the wallet of %(driver)s.")
+                % {"amount": show_money(amount), "driver": driver},
+                _("The balance goes from %(before)s to %(after)s.")
+                % {"before": show_money(balance), "after": show_money(balance + amount)},
             ]
             if cleaned["kind"] == WalletLot.Kind.PROMO:
                 sentences.append(_("It is a gift of the operator: spent before paid-in money and never paid out."))
@@ -79,7 +82,7 @@ class DriverActions(AuditedAdmin):
                 actor_id=request.user.pk,
                 expires_at=_end_of(cleaned["expires_on"]) if cleaned["expires_on"] else None,
             )
-            return _("%(amount)s was added to the wallet.") % {"amount": amount}
+            return _("%(amount)s was added to the wallet.") % {"amount": show_money(amount)}
 
         return confirmed_action(
             request,
@@ -102,8 +105,10 @@ class DriverActions(AuditedAdmin):
             balance = wallet_of(driver.pk).balance
             amount = Money(cleaned["amount"], currency)
             return [
-                _("%(amount)s is taken out of the wallet of %(driver)s.") % {"amount": amount, "driver": driver},
-                _("The balance goes from %(before)s to %(after)s.") % {"before": balance, "after": balance - amount},
+                _("%(amount)s is taken out of the wallet of %(driver)s.")
+                % {"amount": show_money(amount), "driver": driver},
+                _("The balance goes from %(before)s to %(after)s.")
+                % {"before": show_money(balance), "after": show_money(balance - amount)},
                 _reason_sentence(cleaned),
             ]
 
@@ -116,7 +121,7 @@ class DriverActions(AuditedAdmin):
                 idempotency_key=f"operator:adjust:{cleaned['key']}",
                 actor_id=request.user.pk,
             )
-            return _("%(amount)s was taken out of the wallet.") % {"amount": amount}
+            return _("%(amount)s was taken out of the wallet.") % {"amount": show_money(amount)}
 
         return confirmed_action(
             request,
@@ -147,7 +152,7 @@ class DriverActions(AuditedAdmin):
             return [
                 change % {"driver": driver, "old": contract and contract.contract_type, "new": new_type},
                 *contract_sentences(new_type),
-                _("The wallet balance of %(balance)s is kept.") % {"balance": balance},
+                _("The wallet balance of %(balance)s is kept.") % {"balance": show_money(balance)},
                 _("A running session finishes on the contract it began with."),
                 _reason_sentence(cleaned),
             ]
@@ -278,3 +283,10 @@ def _end_of(day: date) -> datetime:
 
 def _reason_sentence(cleaned: dict[str, Any]) -> str:
     return _("Reason: %(reason)s") % {"reason": cleaned["reason"]}
+
+
+def _balance_sentence(before: Money, after: Money) -> str:
+    return _("The balance goes from %(before)s to %(after)s.") % {
+        "before": show_money(before),
+        "after": show_money(after),
+    }

@@ -12,8 +12,8 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidge
 from accounts.models import ContractType
 from billing.models import WalletLot
 from common import clock
+from common.confirmation import ActionForm
 from common.money import exponent
-from config.admin.confirm import ActionForm
 
 
 def amount_field(currency: str) -> forms.DecimalField:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from billing.selectors.wallets import statement, wallet_of
 from django.db.models import QuerySet, Sum
 
 from accounts.errors import NoContract
@@ -13,8 +12,9 @@ from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
 from billing.models import ChargingSession, FundingLeg, Payment
+from billing.selectors.wallets import statement, wallet_of
 from common import clock
-from common.portal import show_amount
+from common.portal_values import show_amount
 from invoicing.models import Document
 
 # How many rows a tab shows before it points to the full list.

@@ -16,7 +16,7 @@ from accounts.models import Contract, ContractType, Driver
 from accounts.services.tokens import issue_app_token
 from billing.models import FundingLeg, LedgerAccount
 from common import clock
-from common.portal import show_amount
+from common.portal_values import show_amount
 from config.admin.customer_actions import DriverActions
 from config.admin.customer_page import TABS, UNPAID_STATES, heading
 

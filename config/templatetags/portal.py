@@ -5,8 +5,9 @@ from decimal import Decimal
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from djmoney.money import Money
 
-from common.portal import show_amount, show_energy
+from common.portal_values import show_amount, show_energy, show_money
 
 register = template.Library()
 
@@ -19,8 +20,8 @@ _TONES = {
         "blocked", "failed", "uncollectible", "Faulted", "rejected", "timed_out", "refused", "in_review", "written_off",
     },
     "warn": {
-        "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued", "sent",
-        "expired",
+        "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued",
+        "sent", "expired",
     },
     "info": {"requested", "attempting", "finishing", "Charging", "Preparing", "Finishing", "SuspendedEV", "draft"},
 }  # fmt: skip
@@ -30,6 +31,11 @@ TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 @register.filter
 def money(amount: Decimal | None, currency: str) -> str:
     return show_amount(amount, currency)
+
+
+@register.filter
+def shown(money: Money) -> str:
+    return show_money(money)
 
 
 @register.filter
