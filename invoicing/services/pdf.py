@@ -1,0 +1,74 @@
+"""From HTML to PDF/A-3b. The same HTML, assets and library versions give the same bytes."""
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+# Assets are addressed relative to this; the scheme is ours alone, so nothing else can be meant by it.
+_ASSET_BASE = "asset:///"
+
+# Pango's font map is shared and not made for two threads at once.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Engine:
+    html: Any
+    url_fetcher: Any
+    font_configuration: Any
+    stylesheet: Any
+
+
+def html_to_pdf(html: str) -> bytes:
+    """Draw a document: PDF/A-3b, tagged, fonts embedded.
+
+    `html` may refer to `data:` URLs and to nothing else; the style sheet may also refer to files in invoicing/assets.
+    Whatever else it names is not fetched and not drawn.
+    """
+    with _one_at_a_time:
+        engine = _engine()
+        document = engine.html(string=html, base_url=_ASSET_BASE, url_fetcher=engine.url_fetcher)
+        pdf = document.write_pdf(
+            font_config=engine.font_configuration,
+            stylesheets=[engine.stylesheet],
+            pdf_variant="pdf/a-3b",
+            pdf_tags=True,
+        )
+    return bytes(pdf)
+
+
+@cache
+def _engine() -> _Engine:
+    """Loaded on first use: WeasyPrint opens Debian's Pango and reads the fonts, which a process that never draws, or a
+    machine without those libraries, should not have to.
+    """
+    from weasyprint import CSS, HTML
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+    class OwnAssetsOnly(URLFetcher):  # type: ignore[misc]
+        """Fetches `data:` URLs and the files of invoicing/assets by name; refuses files, hosts and redirects."""
+
+        def __init__(self) -> None:
+            super().__init__(allowed_protocols=["data"], allow_redirects=False)
+
+        def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:
+            if not url.startswith(_ASSET_BASE):
+                return super().fetch(url, headers)
+            asset = (ASSETS / url.removeprefix(_ASSET_BASE)).resolve()
+            if not asset.is_relative_to(ASSETS):
+                raise ValueError("not one of our assets")
+            return URLFetcherResponse(url, asset.read_bytes())
+
+    fetcher = OwnAssetsOnly()
+    fonts = FontConfiguration()
+    stylesheet = CSS(
+        string=(ASSETS / "document.css").read_text(encoding="utf-8"),
+        base_url=_ASSET_BASE,
+        url_fetcher=fetcher,
+        font_config=fonts,
+    )
+    return _Engine(html=HTML, url_fetcher=fetcher, font_configuration=fonts, stylesheet=stylesheet)
