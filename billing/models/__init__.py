@@ -1,4 +1,5 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
+from billing.models.fake_provider import FakeProviderObject
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent, Refund
 from billing.models.sessions import ChargingSession, MeterValue
@@ -8,6 +9,7 @@ __all__ = [
     "Cdr",
     "ChargingSession",
     "CostLine",
+    "FakeProviderObject",
     "FundingLeg",
     "Hold",
     "LedgerAccount",

@@ -1,11 +1,14 @@
 """Payment methods, payments and what the provider told us. Card data never touches us: references only."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Driver
 from billing.models.ledger import LedgerTransaction, amount_field
+from common.states import Transitions
 
 
 class PaymentMethod(models.Model):
@@ -16,10 +19,10 @@ class PaymentMethod(models.Model):
         REFUSED = "refused", _("Refused for good by the bank")
         REMOVED = "removed", _("Removed")
 
-    TRANSITIONS = {
+    TRANSITIONS: ClassVar[Transitions] = {
         Status.ACTIVE: {Status.REFUSED, Status.REMOVED},
         Status.REFUSED: {Status.REMOVED},
-        Status.REMOVED: set[str](),
+        Status.REMOVED: (),
     }
 
     driver = models.ForeignKey(
@@ -42,9 +45,11 @@ class PaymentMethod(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["provider", "provider_reference"], name="payment_method_once"),
             models.UniqueConstraint(
-                fields=["driver"],
-                condition=models.Q(is_default=True, status="active"),
-                name="payment_method_one_default_per_driver",
+                fields=["driver"], condition=models.Q(is_default=True), name="payment_method_one_default_per_driver"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_default=False) | models.Q(status="active"),
+                name="payment_method_default_is_usable",
             ),
         ]
 
@@ -55,7 +60,9 @@ class PaymentMethod(models.Model):
 class Payment(models.Model):
     """One intent to move money from a driver's card. One row, one idempotency key at the provider, many webhooks.
 
-    Several attempts to collect one funding leg are several payments (`attempt` counts them).
+    Several attempts to collect one funding leg are several payments (`attempt` counts them), of which at most one is
+    open. While it is open, `reread_at` says when the sweep asks the provider what became of it; an open payment without
+    that moment is parked, and `decline_code` says why. `next_attempt_at` stands on the leg's latest payment only.
     """
 
     class Purpose(models.TextChoices):
@@ -63,22 +70,23 @@ class Payment(models.Model):
         TOP_UP = "top_up", _("Wallet top-up")
 
     class Status(models.TextChoices):
-        CREATED = "created", _("Not sent yet")
+        CREATED = "created", _("Being sent")
         UNANSWERED = "unanswered", _("Sent, no answer yet")
         REQUIRES_ACTION = "requires_action", _("Needs the driver's confirmation")
         SUCCEEDED = "succeeded", _("Succeeded")
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    TRANSITIONS = {
+    TRANSITIONS: ClassVar[Transitions] = {
         Status.CREATED: {Status.UNANSWERED, Status.REQUIRES_ACTION, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
         Status.UNANSWERED: {Status.REQUIRES_ACTION, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
         Status.REQUIRES_ACTION: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
         # A provider may report success after a failure it announced first (late webhooks).
         Status.FAILED: {Status.SUCCEEDED},
-        Status.SUCCEEDED: set[str](),
+        Status.SUCCEEDED: (),
         Status.CANCELLED: {Status.SUCCEEDED},
     }
+    OPEN = (Status.CREATED, Status.UNANSWERED, Status.REQUIRES_ACTION)
 
     class DeclineClass(models.TextChoices):
         NONE = "", _("None")
@@ -106,7 +114,7 @@ class Payment(models.Model):
     decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     action_url = models.URLField(_("confirmation page"), max_length=300, blank=True)
-    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reread_at = models.DateTimeField(_("ask the provider again"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     ledger_transaction = models.OneToOneField(
@@ -133,14 +141,38 @@ class Payment(models.Model):
                 condition=~models.Q(purpose="session") | models.Q(funding_leg__isnull=False),
                 name="payment_for_session_names_its_leg",
             ),
+            # Whatever else goes wrong, no leg is being charged twice at once.
+            models.UniqueConstraint(
+                fields=["funding_leg"],
+                condition=models.Q(status__in=["created", "unanswered", "requires_action"]),
+                name="payment_one_open_per_leg",
+            ),
+            models.UniqueConstraint(fields=["funding_leg", "attempt"], name="payment_attempt_once_per_leg"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["created", "unanswered", "requires_action"], finished_at__isnull=True)
+                | models.Q(
+                    status__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False, reread_at__isnull=True
+                ),
+                name="payment_finished_has_its_moment",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(next_attempt_at__isnull=True) | models.Q(status__in=["failed", "cancelled"]),
+                name="payment_next_attempt_follows_a_failure",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="requires_action") | ~models.Q(action_url=""),
+                name="payment_action_has_its_page",
+            ),
         ]
         indexes = [
-            # The sweep: payments the provider has not answered for.
+            # The sweep: payments the provider is to be asked about.
+            models.Index(fields=["reread_at"], condition=models.Q(reread_at__isnull=False), name="payment_to_reread"),
+            # The sweep: legs whose next attempt is due.
             models.Index(
-                fields=["claimed_at"],
-                condition=models.Q(status__in=["created", "unanswered"]),
-                name="payment_unanswered",
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="payment_retry_due"
             ),
+            # A driver's payments, newest first.
+            models.Index(fields=["driver", "-created_at"], name="payment_by_driver"),
         ]
 
     def __str__(self) -> str:
@@ -155,10 +187,10 @@ class Refund(models.Model):
         SUCCEEDED = "succeeded", _("Succeeded")
         FAILED = "failed", _("Failed")
 
-    TRANSITIONS = {
+    TRANSITIONS: ClassVar[Transitions] = {
         Status.CREATED: {Status.SUCCEEDED, Status.FAILED},
-        Status.SUCCEEDED: set[str](),
-        Status.FAILED: set[str](),
+        Status.SUCCEEDED: (),
+        Status.FAILED: (),
     }
 
     idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
@@ -183,15 +215,26 @@ class Refund(models.Model):
 
 
 class ProviderEvent(models.Model):
-    """A verified webhook, stored before it is worked on. The same event twice is one row."""
+    """A verified webhook, stored before it is worked on. The same event twice is one row.
 
-    provider = models.CharField(max_length=20)
-    event_id = models.CharField(max_length=100)
-    kind = models.CharField(max_length=60)
-    payload = models.JSONField()
-    received_at = models.DateTimeField(default=timezone.now, editable=False)
-    processed_at = models.DateTimeField(null=True, blank=True)
-    note = models.CharField(max_length=200, blank=True)
+    It only says that something happened to `provider_reference`; what is true now is asked of the provider.
+    """
+
+    class Subject(models.TextChoices):
+        PAYMENT = "payment", _("Payment")
+        SETUP = "setup", _("Card being saved")
+        REFUND = "refund", _("Refund")
+        OTHER = "other", _("Something else")
+
+    provider = models.CharField(_("provider"), max_length=20)
+    event_id = models.CharField(_("event"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=60)
+    subject = models.CharField(_("about"), max_length=8, choices=Subject.choices)
+    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
+    payload = models.JSONField(_("content"))
+    received_at = models.DateTimeField(_("received at"), default=timezone.now, editable=False)
+    processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=200, blank=True)
 
     class Meta:
         verbose_name = _("provider event")

@@ -1,0 +1,218 @@
+"""What we ask of a payment provider, in our words. Adapters translate; services know nothing else of it.
+
+Every request that moves money or makes something carries an idempotency key that names the business event: the same
+key with the same terms is answered as it was the first time, with other terms it raises IdempotencyMismatch. Every call
+may raise ProviderUnavailable, and then nobody knows whether it took effect. Amounts are Money, quantised.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from django.db import transaction
+from djmoney.money import Money
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class PaymentState(StrEnum):
+    """Where a payment stands at the provider now."""
+
+    SUCCEEDED = "succeeded"
+    REQUIRES_ACTION = "requires_action"
+    DECLINED = "declined"
+    PENDING = "pending"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class Decline(StrEnum):
+    """What a decline means for the next attempt; the provider's own code stands beside it."""
+
+    SOFT = "soft"
+    HARD = "hard"
+    SCA = "sca"
+    PROVIDER = "provider"
+
+
+class SetupState(StrEnum):
+    OPEN = "open"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+
+
+class Subject(StrEnum):
+    """What a webhook is about."""
+
+    PAYMENT = "payment"
+    SETUP = "setup"
+    REFUND = "refund"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRequest:
+    idempotency_key: str
+    client_reference: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRequest:
+    """`client_reference` is our name of the person; it comes back with the card, so that nobody adopts another's."""
+
+    idempotency_key: str
+    customer: str
+    client_reference: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    reference: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """All we may know of a card. `expires_on` is the last day it is good for."""
+
+    reference: str
+    brand: str
+    last4: str
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class SetupResult:
+    reference: str
+    state: SetupState
+    customer: str
+    client_reference: str
+    card: CardDetails | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """A charge off-session, or a hold: the cardholder is not there; `return_url` is used if the bank wants them."""
+
+    idempotency_key: str
+    customer: str
+    method: str
+    amount: Money
+    description: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    idempotency_key: str
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    idempotency_key: str
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderResult:
+    """A payment or hold as the provider tells it. `idempotency_key` is the one it was made with.
+
+    `amount` is what was asked for, `captured` what was taken. `decline_class` and `decline_code` are empty unless
+    declined, `action_url` unless the bank wants the driver; `expires_at` is a hold's own deadline.
+    """
+
+    reference: str
+    idempotency_key: str
+    state: PaymentState
+    amount: Money
+    captured: Money
+    decline_class: Decline | None = None
+    decline_code: str = ""
+    action_url: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundResult:
+    reference: str
+    payment_reference: str
+    state: PaymentState
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderNotice:
+    """A verified webhook: something happened to `reference`. It is a hint to look, never the truth itself."""
+
+    event_id: str
+    kind: str
+    subject: Subject
+    reference: str
+    payload: dict[str, Any]
+
+
+class PaymentProvider(Protocol):
+    """Adapters decorate every method that talks to the provider with `outside_transactions`."""
+
+    name: str
+
+    def customer(self, request: CustomerRequest) -> str:
+        """The provider's reference of a person."""
+
+    def start_setup(self, request: SetupRequest) -> SetupPage:
+        """A page of the provider's where the person saves a card, and comes back to `return_url`?setup=<reference>."""
+
+    def fetch_setup(self, reference: str) -> SetupResult:
+        """Read a setup again. Raises RequestRefused for an unknown one."""
+
+    def forget_method(self, reference: str) -> None:
+        """Delete a saved card; unknown or deleted already is fine."""
+
+    def charge(self, request: PaymentRequest) -> ProviderResult:
+        """Take the amount now: succeeded, declined, requires_action or pending."""
+
+    def hold(self, request: PaymentRequest) -> ProviderResult:
+        """Reserve the amount: held, declined or requires_action. The provider lets go at `expires_at`."""
+
+    def capture(self, request: CaptureRequest) -> ProviderResult:
+        """Take at most the held amount, once; the rest is let go at once. Raises RequestRefused beyond that."""
+
+    def release(self, *, idempotency_key: str, reference: str) -> ProviderResult:
+        """Cancel what has not been taken yet (a hold, a payment waiting for its cardholder).
+
+        Answers with the state it is in now: `succeeded` when it was too late.
+        """
+
+    def refund(self, request: RefundRequest) -> RefundResult:
+        """Give back at most what was captured and not given back yet. Raises RequestRefused beyond that."""
+
+    def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
+        """Read a payment or hold again, by reference or by the key it was made with; None: it never arrived."""
+
+    def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> ProviderNotice:
+        """Verify the signature over the raw body, then read it. Raises SignatureInvalid, WebhookMalformed."""
+
+
+def outside_transactions(call: Callable[P, R]) -> Callable[P, R]:
+    """Refuse (RuntimeError) to call a provider while a database transaction is open: no lock outlives a remote call.
+
+    An empty durable block is Django's own way to say so; it lets the transaction pass that wraps a TestCase.
+    """
+
+    @wraps(call)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        with transaction.atomic(durable=True):
+            pass
+        return call(*args, **kwargs)
+
+    return guarded

@@ -1,0 +1,17 @@
+"""Which payment providers there are, and the one in use."""
+
+from django.conf import settings
+
+from billing.providers.base import PaymentProvider
+from billing.providers.errors import UnknownProvider
+from billing.providers.fake.provider import FakeProvider
+
+_PROVIDERS: dict[str, type[PaymentProvider]] = {FakeProvider.name: FakeProvider}
+
+
+def get_provider(name: str | None = None) -> PaymentProvider:
+    """The provider called `name`, by default the one new cards and payments go to. Raises UnknownProvider."""
+    try:
+        return _PROVIDERS[name or settings.PAYMENT_PROVIDER]()
+    except KeyError as error:
+        raise UnknownProvider from error

@@ -1,0 +1,123 @@
+"""Reading what is unpaid, why, and what happens next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Prefetch, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from djmoney.money import Money
+
+from billing.models import FundingLeg, Payment, PaymentMethod
+
+State = FundingLeg.State
+
+# What a card can still pay: from the end of the session until it is paid or written off.
+OPEN_LEG_STATES = (State.DUE, State.ATTEMPTING, State.REQUIRES_ACTION, State.RETRYING, State.UNCOLLECTIBLE)
+OPEN_LEG_SOURCES = (FundingLeg.Source.CARD, FundingLeg.Source.DEBT)
+
+_DECLINE_WORDS: dict[str, Promise] = {
+    "insufficient_funds": _("There was not enough money on the card."),
+    "generic_decline": _("The bank declined the payment without giving a reason."),
+    "processing_error": _("The bank had a technical problem."),
+    "lost_card": _("The card is reported lost."),
+    "stolen_card": _("The card is reported stolen."),
+    "expired_card": _("The card has expired."),
+    "card_unknown": _("The card is no longer known to the payment provider."),
+    "authentication_failed": _("The payment was not confirmed at the bank."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """How far the collection of one leg has come, in words for its driver and an operator.
+
+    `reason` is empty unless something failed or is missing; `action_url` is where the driver confirms the payment.
+    """
+
+    leg: FundingLeg
+    amount: Money
+    reason: str
+    attempts: int
+    next_attempt_at: datetime | None
+    action_url: str
+    last_payment: Payment | None
+
+
+def open_legs(driver_id: int) -> QuerySet[FundingLeg]:
+    """What the driver owes, oldest session first."""
+    return (
+        FundingLeg.objects.filter(
+            cdr__charging_session__driver_id=driver_id, source__in=OPEN_LEG_SOURCES, state__in=OPEN_LEG_STATES
+        )
+        .select_related("cdr__charging_session")
+        .order_by("cdr_id", "seq")
+    )
+
+
+def open_debt(driver_id: int) -> list[Collection]:
+    """Everything the driver owes, oldest first, each with why it is unpaid and what happens next."""
+    has_method = usable_methods(driver_id).exists()
+    return [_collection(leg, has_method=has_method) for leg in open_legs(driver_id).prefetch_related(_PAYMENTS)]
+
+
+def collection_of(leg_id: int) -> Collection:
+    """The same of one leg, whatever its state."""
+    leg = FundingLeg.objects.select_related("cdr__charging_session").prefetch_related(_PAYMENTS).get(pk=leg_id)
+    driver_id = leg.cdr.charging_session.driver_id
+    return _collection(leg, has_method=driver_id is not None and usable_methods(driver_id).exists())
+
+
+def usable_methods(driver_id: int) -> QuerySet[PaymentMethod]:
+    """The cards a payment may be tried on, the default first."""
+    return PaymentMethod.objects.filter(driver_id=driver_id, status=PaymentMethod.Status.ACTIVE).order_by(
+        "-is_default", "pk"
+    )
+
+
+def saved_methods(driver_id: int) -> QuerySet[PaymentMethod]:
+    """The cards a driver sees: usable ones, the default first, then those the bank has refused."""
+    return (
+        PaymentMethod.objects.filter(driver_id=driver_id)
+        .exclude(status=PaymentMethod.Status.REMOVED)
+        .order_by("-is_default", "status", "pk")
+    )
+
+
+def decline_in_words(payment: Payment) -> str:
+    """Why a payment failed or does not move, for its driver; empty when it neither failed nor is parked."""
+    if payment.decline_code in _DECLINE_WORDS:
+        return str(_DECLINE_WORDS[payment.decline_code])
+    if payment.status in Payment.OPEN and payment.decline_code:
+        return str(_("We are checking with the payment provider what became of this payment."))
+    if payment.status == Payment.Status.FAILED:
+        return str(_("The bank declined the payment."))
+    return ""
+
+
+_PAYMENTS = Prefetch("payments", queryset=Payment.objects.select_related("method").order_by("attempt"))
+
+
+def _collection(leg: FundingLeg, *, has_method: bool) -> Collection:
+    payments = list(leg.payments.all())
+    last = payments[-1] if payments else None
+    is_open = leg.state in OPEN_LEG_STATES
+    return Collection(
+        leg=leg,
+        amount=Money(Decimal(leg.amount), leg.cdr.currency),
+        reason=_reason(leg, last, has_method=has_method) if is_open else "",
+        attempts=len(payments),
+        next_attempt_at=last.next_attempt_at if last and is_open and has_method else None,
+        action_url=last.action_url if last else "",
+        last_payment=last,
+    )
+
+
+def _reason(leg: FundingLeg, last: Payment | None, *, has_method: bool) -> str:
+    if leg.state == State.REQUIRES_ACTION:
+        return str(_("Your bank wants you to confirm this payment."))
+    told = decline_in_words(last) if last else ""
+    if not has_method and leg.state != State.ATTEMPTING:
+        return f"{told} {_('There is no usable card. Add one and this is paid at once.')}".strip()
+    return told

@@ -1,0 +1,94 @@
+"""Finding what was claimed, told or promised and never finished: a lost task or a killed worker loses nothing."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent
+from billing.providers.base import ProviderResult
+from billing.providers.errors import ProviderError, ProviderUnavailable
+from billing.providers.registry import get_provider
+from billing.services.payments import collect_leg, record_no_answer, record_payment_result, send_payment
+from billing.services.provider_events import process_event
+
+log = logging.getLogger(__name__)
+
+# A task that is queued or running right now is left to finish.
+PATIENCE = timedelta(minutes=1)
+
+
+def sweep_payments(now: datetime) -> int:
+    """Take up everything about payments that is due at `now`; returns how many things were taken up.
+
+    First what is unknown (open payments, unread webhooks), then what is to be tried (next dates, legs nobody charged).
+    Safe to repeat and to run beside itself. Talks to the provider; one that is down stops nothing else.
+    """
+    overdue = [
+        *_each(reread_payment, "payment_id", Payment.objects.filter(reread_at__lte=now)),
+        *_each(
+            process_event,
+            "event_id",
+            ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - PATIENCE),
+        ),
+    ]
+    overdue += _each(collect_leg, "leg_id", legs_to_collect(now))
+    for take_up, arguments in overdue:
+        try:
+            take_up(**arguments)
+        except ProviderError as error:
+            log.warning("%s%s: %s", take_up.__name__, arguments, error.message)
+    return len(overdue)
+
+
+def _each(
+    take_up: Callable[..., Any], argument: str, rows: QuerySet[Any]
+) -> Iterable[tuple[Callable[..., Any], dict[str, int]]]:
+    return [(take_up, {argument: pk}) for pk in rows.order_by("pk").values_list("pk", flat=True).distinct()]
+
+
+def legs_to_collect(now: datetime) -> QuerySet[FundingLeg]:
+    """Legs whose next attempt is due, and card legs whose task was lost; only of drivers who have a usable card."""
+    return FundingLeg.objects.filter(
+        Q(state=FundingLeg.State.RETRYING, payments__next_attempt_at__lte=now)
+        | Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD, cdr__created_at__lte=now - PATIENCE),
+        cdr__charging_session__driver__payment_methods__status=PaymentMethod.Status.ACTIVE,
+    )
+
+
+def reread_payment(*, payment_id: int) -> Payment:
+    """Ask the provider what became of an open payment and record it; what never arrived is sent, under the same key.
+
+    A payment waiting for its driver is called off when its leg was paid otherwise.
+    """
+    payment = Payment.objects.select_related("funding_leg__cdr__charging_session", "method").get(pk=payment_id)
+    if payment.status not in Payment.OPEN:
+        return payment
+    try:
+        result = _ask(payment)
+    except ProviderUnavailable:
+        return record_no_answer(payment_id=payment_id)
+    if result is None:
+        return send_payment(payment=payment)
+    return record_payment_result(payment_id=payment_id, result=result)
+
+
+def _ask(payment: Payment) -> ProviderResult | None:
+    provider = get_provider(payment.provider)
+    leg = payment.funding_leg
+    if (
+        payment.status == Payment.Status.REQUIRES_ACTION
+        and leg is not None
+        and leg.state not in (FundingLeg.State.REQUIRES_ACTION, FundingLeg.State.ATTEMPTING)
+    ):
+        return call_off(payment)
+    return provider.fetch(idempotency_key=payment.idempotency_key, reference=payment.provider_reference)
+
+
+def call_off(payment: Payment) -> ProviderResult:
+    """Cancel a payment that waits for its driver; the answer is `succeeded` when the driver was quicker."""
+    return get_provider(payment.provider).release(
+        idempotency_key=f"{payment.idempotency_key}:called_off", reference=payment.provider_reference
+    )

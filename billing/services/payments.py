@@ -1,0 +1,298 @@
+"""Collecting a funding leg from the driver's card: claim, commit, call, record.
+
+`claim` writes down what is about to be asked, under the leg's lock, and commits. The provider is called with nothing
+open and nothing locked. `record` writes down the answer, posts it and moves the leg, in one transaction. Whatever dies
+in between leaves an open payment, which the sweep asks the provider about before anything else is tried.
+"""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django_q.tasks import async_task
+from djmoney.money import Money
+
+from billing.domain import retries
+from billing.domain.postings import credit, debit, receivable, system
+from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
+from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
+from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable
+from billing.providers.registry import get_provider
+from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
+from billing.services import ledger
+from billing.services.legs import mark_leg
+from common import clock
+from common.locking import lock_row, lock_rows
+from common.money import quantize
+from common.states import may_step
+
+log = logging.getLogger(__name__)
+
+State = FundingLeg.State
+# What the provider's answer makes of our payment. A hold is no answer to a charge and is not among them.
+_STATUS = {
+    PaymentState.SUCCEEDED: Payment.Status.SUCCEEDED,
+    PaymentState.REQUIRES_ACTION: Payment.Status.REQUIRES_ACTION,
+    PaymentState.DECLINED: Payment.Status.FAILED,
+    PaymentState.PENDING: Payment.Status.UNANSWERED,
+    PaymentState.CANCELLED: Payment.Status.CANCELLED,
+}
+
+
+def collect_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = None) -> Payment | None:
+    """Charge what a leg still owes to the driver's card; the next card at once when one is refused for good.
+
+    Any number of callers at once make one charge. A leg that is paid, being charged, waiting for its driver or for its
+    next date is left alone and answers None, as does one whose driver has no usable card. `is_early` is the driver's or
+    an operator's own wish: it does not wait for the date, and takes up what was given up and what no card was meant
+    for. `method_id` is the card to try first, instead of the default. Returns the last payment made. Talks to the
+    provider; raises RuntimeError inside a transaction.
+    """
+    payment = None
+    while (claim := claim_leg(leg_id=leg_id, is_early=is_early, method_id=method_id)) is not None:
+        payment = send_payment(payment=claim)
+        if payment.status != Payment.Status.FAILED or payment.decline_class != Payment.DeclineClass.HARD:
+            break
+    return payment
+
+
+@transaction.atomic
+def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = None) -> Payment | None:
+    """Write down the next attempt on a leg: its card, its key, its amount. None when there is nothing to attempt now.
+
+    Locks: the ChargingSession, the FundingLeg.
+    """
+    leg = _lock_leg(leg_id)
+    moment = clock.now()
+    if not _may_attempt(leg, moment, is_early=is_early):
+        return None
+    session = leg.cdr.charging_session
+    method = _next_method(session.driver_id, method_id)
+    if method is None:
+        return None
+    attempt = leg.payments.count() + 1
+    leg.payments.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)
+    payment = Payment.objects.create(
+        idempotency_key=f"session:{session.public_id}:leg:{leg.seq}:attempt:{attempt}",
+        driver_id=method.driver_id,
+        purpose=Payment.Purpose.SESSION,
+        funding_leg=leg,
+        method=method,
+        provider=method.provider,
+        amount=leg.amount,
+        currency=leg.cdr.currency,
+        attempt=attempt,
+        reread_at=moment + retries.REREAD_SOONEST,
+    )
+    mark_leg(leg_id=leg.pk, state=State.ATTEMPTING)
+    return payment
+
+
+def _may_attempt(leg: FundingLeg, moment: datetime, *, is_early: bool) -> bool:
+    if leg.source not in OPEN_LEG_SOURCES:
+        return False
+    if is_early:
+        return leg.state in (State.DUE, State.RETRYING, State.UNCOLLECTIBLE)
+    if leg.state == State.RETRYING:
+        return leg.payments.filter(next_attempt_at__lte=moment).exists()
+    return leg.state == State.DUE and leg.source == FundingLeg.Source.CARD
+
+
+def _next_method(driver_id: int | None, preferred_id: int | None = None) -> PaymentMethod | None:
+    """The card to charge: the preferred one while it is usable, else the default, else the oldest usable one."""
+    if driver_id is None:
+        return None
+    usable = usable_methods(driver_id)
+    preferred = None if preferred_id is None else usable.filter(pk=preferred_id).first()
+    return preferred or usable.first()
+
+
+def send_payment(*, payment: Payment) -> Payment:
+    """Ask the provider for a claimed payment and record the answer. Sending it twice under its key takes money once."""
+    provider = get_provider(payment.provider)
+    try:
+        result = provider.charge(_request(payment))
+    except ProviderUnavailable:
+        return record_no_answer(payment_id=payment.pk)
+    except IdempotencyMismatch:
+        return park_payment(payment_id=payment.pk, reason=IdempotencyMismatch.code)
+    return record_payment_result(payment_id=payment.pk, result=result)
+
+
+def _request(payment: Payment) -> PaymentRequest:
+    """The same for every sending of one payment, or the provider would refuse its key."""
+    if payment.method is None or payment.funding_leg is None:
+        raise ValueError("a payment for a session has its card and its leg")
+    session = payment.funding_leg.cdr.charging_session
+    return PaymentRequest(
+        idempotency_key=payment.idempotency_key,
+        customer=payment.method.provider_customer,
+        method=payment.method.provider_reference,
+        amount=_amount(payment),
+        description=f"{settings.OPERATOR_NAME} #{session.pk}",
+        return_url=settings.SITE_URL + reverse("payment_return", args=[session.public_id]),
+    )
+
+
+def _amount(payment: Payment) -> Money:
+    """Quantised, so that 6.2000 from the database and 6.20 are the same terms to the provider."""
+    return quantize(Money(payment.amount, payment.currency))
+
+
+@transaction.atomic
+def record_no_answer(*, payment_id: int) -> Payment:
+    """The provider did not answer: nobody knows, so nothing moves until it is asked again. Locks as `_lock_payment`."""
+    payment = _lock_payment(payment_id)
+    if payment.status in (Payment.Status.CREATED, Payment.Status.UNANSWERED):
+        payment.status = Payment.Status.UNANSWERED
+    if payment.status in Payment.OPEN:
+        payment.reread_at = retries.next_reread(payment.created_at, clock.now())
+        payment.save(update_fields=["status", "reread_at"])
+    return payment
+
+
+@transaction.atomic
+def park_payment(*, payment_id: int, reason: str) -> Payment:
+    """Leave an open payment for an operator to decide: no sweep touches it, its leg stays as it is. Locks as usual."""
+    payment = _lock_payment(payment_id)
+    if payment.status in Payment.OPEN:
+        payment.reread_at = None
+        payment.decline_class = Payment.DeclineClass.PROVIDER
+        payment.decline_code = reason
+        payment.save(update_fields=["reread_at", "decline_class", "decline_code"])
+        log.error("payment %s is parked: %s", payment.idempotency_key, reason)
+    return payment
+
+
+@transaction.atomic
+def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment:
+    """Write down what the provider says of a payment: status, posting, leg and next date together.
+
+    Idempotent, in any order: a repeat changes nothing and an answer from before a later one is dropped. An answer about
+    other money than was asked for parks the payment.
+    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the receivable.
+    """
+    payment = _lock_payment(payment_id)
+    if result.idempotency_key != payment.idempotency_key or result.amount != _amount(payment):
+        return park_payment(payment_id=payment_id, reason="answer_about_other_money")
+    status = _STATUS.get(result.state)
+    if status is None:
+        return park_payment(payment_id=payment_id, reason=f"unexpected_{result.state}")
+    if not may_step(Payment.TRANSITIONS, payment.status, status):
+        return payment
+    payment.provider_reference = result.reference
+    if payment.status == status and status not in Payment.OPEN:
+        return payment
+    moment = clock.now()
+    if status == Payment.Status.SUCCEEDED:
+        _record_success(payment, moment)
+    elif status == Payment.Status.FAILED:
+        _record_decline(payment, result, moment)
+    elif status == Payment.Status.CANCELLED:
+        _finish(payment, status, moment, next_attempt_at=moment)
+        _move_leg(payment, State.RETRYING)
+    else:
+        _record_waiting(payment, status, result, moment)
+    return payment
+
+
+def _record_success(payment: Payment, moment: datetime) -> None:
+    leg = payment.funding_leg
+    if leg is None:
+        raise ValueError("a payment for a session has its leg")
+    if leg.state in (State.PAID, State.REFUNDED):
+        # The bank announced a failure and took the money after all: the driver's account now shows it in their favour.
+        log.error("payment %s paid a leg that was paid already", payment.idempotency_key)
+    else:
+        mark_leg(leg_id=leg.pk, state=State.PAID)
+    amount = _amount(payment).amount
+    payment.ledger_transaction = ledger.post(
+        idempotency_key=f"{payment.idempotency_key}:paid",
+        event="card_payment",
+        occurred_at=moment,
+        currency=payment.currency,
+        postings=[
+            debit(system("psp_clearing", payment.currency), amount),
+            credit(receivable(payment.driver_id, payment.currency), amount),
+        ],
+        reference=str(leg.cdr.charging_session.public_id),
+    )
+    payment.decline_class = payment.decline_code = ""
+    _finish(payment, Payment.Status.SUCCEEDED, moment)
+
+
+def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) -> None:
+    payment.decline_class = str(result.decline_class or Decline.SOFT)
+    payment.decline_code = result.decline_code
+    if payment.decline_class == Payment.DeclineClass.HARD:
+        _refuse_method(payment)
+        next_attempt_at = moment if _next_method(payment.driver_id) else None
+    else:
+        declined = Payment.objects.filter(
+            funding_leg_id=payment.funding_leg_id, method_id=payment.method_id, status=Payment.Status.FAILED
+        ).order_by("pk")
+        first = declined.first()
+        first_declined_at = first.finished_at if first and first.finished_at else moment
+        next_attempt_at = retries.next_attempt(first_declined_at, declined.count() + 1, moment)
+    _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
+    _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
+
+
+def _refuse_method(payment: Payment) -> None:
+    """The bank will never honour this card again: take it out of use, and another one comes first from now on."""
+    methods = lock_rows(PaymentMethod.objects.filter(driver_id=payment.driver_id))
+    for method in methods:
+        if method.pk == payment.method_id and method.status == PaymentMethod.Status.ACTIVE:
+            method.status = PaymentMethod.Status.REFUSED
+            method.is_default = False
+            method.save(update_fields=["status", "is_default"])
+    usable = [method for method in methods if method.status == PaymentMethod.Status.ACTIVE]
+    if usable and not any(method.is_default for method in usable):
+        usable[0].is_default = True
+        usable[0].save(update_fields=["is_default"])
+
+
+def _record_waiting(payment: Payment, status: str, result: ProviderResult, moment: datetime) -> None:
+    """The outcome is still to come: from the driver's confirmation or from the bank."""
+    is_news = payment.status != status
+    payment.status = status
+    payment.action_url = result.action_url
+    payment.reread_at = retries.next_reread(payment.created_at, moment)
+    payment.save(update_fields=["provider_reference", "status", "action_url", "reread_at"])
+    if status == Payment.Status.REQUIRES_ACTION:
+        _move_leg(payment, State.REQUIRES_ACTION)
+        if is_news:
+            async_task("billing.tasks.mail_confirmation_link", payment.pk)
+
+
+def _finish(payment: Payment, status: str, moment: datetime, *, next_attempt_at: datetime | None = None) -> None:
+    payment.status = status
+    payment.finished_at = moment
+    payment.reread_at = None
+    payment.action_url = ""
+    payment.next_attempt_at = next_attempt_at
+    payment.save()
+
+
+def _move_leg(payment: Payment, state: str) -> None:
+    """Move the leg of an unfinished or failed payment, unless another payment or decision has closed it meanwhile."""
+    leg = payment.funding_leg
+    if leg is not None and leg.state in (State.ATTEMPTING, State.REQUIRES_ACTION):
+        mark_leg(leg_id=leg.pk, state=state)
+
+
+def _lock_leg(leg_id: int) -> FundingLeg:
+    """A leg with its Cdr and session, as they are now. Locks: the ChargingSession, then the FundingLeg."""
+    lock_row(ChargingSession.objects.filter(cdr__legs__pk=leg_id))
+    return lock_row(FundingLeg.objects.filter(pk=leg_id).select_related("cdr__charging_session"))
+
+
+def _lock_payment(payment_id: int) -> Payment:
+    """A payment with its leg, as they are now. Locks: the ChargingSession, the FundingLeg, then the Payment."""
+    leg_id = Payment.objects.values_list("funding_leg_id", flat=True).get(pk=payment_id)
+    leg = None if leg_id is None else _lock_leg(leg_id)
+    payment = lock_row(Payment.objects.filter(pk=payment_id))
+    payment.funding_leg = leg
+    return payment

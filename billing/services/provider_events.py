@@ -1,0 +1,78 @@
+"""What the provider tells us by itself: verified, stored, acknowledged; the work follows.
+
+An event is a hint that something changed. Its content decides nothing: the provider is read again and its present
+answer recorded, so that any order and any repetition of events ends in the same state.
+"""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import Q
+from django_q.tasks import async_task
+
+from billing.models import Payment, ProviderEvent
+from billing.providers.base import PaymentProvider, ProviderNotice
+from billing.providers.registry import get_provider
+from billing.services.methods import adopt_setup
+from billing.services.payments import record_payment_result
+from common import clock
+
+
+def receive_event(*, provider: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+    """Verify a webhook, store it and queue the work on it. The same event again is the stored one and queues nothing.
+
+    Raises UnknownProvider, SignatureInvalid, WebhookMalformed; then nothing is stored.
+    """
+    notice = get_provider(provider).parse_webhook(body=body, headers=headers)
+    return _store(provider, notice)
+
+
+@transaction.atomic
+def _store(provider: str, notice: ProviderNotice) -> ProviderEvent:
+    event, is_new = ProviderEvent.objects.get_or_create(
+        provider=provider,
+        event_id=notice.event_id,
+        defaults={
+            "kind": notice.kind,
+            "subject": notice.subject,
+            "provider_reference": notice.reference,
+            "payload": notice.payload,
+        },
+    )
+    if is_new:
+        async_task("billing.tasks.process_provider_event", event.pk)
+    return event
+
+
+def process_event(*, event_id: int) -> ProviderEvent:
+    """Read again what an event is about and record it. A repeat changes nothing. Raises ProviderUnavailable."""
+    event = ProviderEvent.objects.get(pk=event_id)
+    if event.processed_at is not None:
+        return event
+    provider = get_provider(event.provider)
+    note = ""
+    if event.subject == ProviderEvent.Subject.PAYMENT:
+        note = _follow_payment(provider, event)
+    elif event.subject == ProviderEvent.Subject.SETUP:
+        note = "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
+    else:
+        note = "nothing to do"
+    # Last, so that a crash before it leaves the event to be processed again; all of the above bears that.
+    ProviderEvent.objects.filter(pk=event_id, processed_at__isnull=True).update(processed_at=clock.now(), note=note)
+    event.refresh_from_db()
+    return event
+
+
+def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
+    result = provider.fetch(idempotency_key="", reference=event.provider_reference)
+    if result is None:
+        return "the provider does not know it"
+    payment = Payment.objects.filter(
+        # It may be faster than the answer to the request that caused it; then we have no reference yet.
+        Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
+        provider=event.provider,
+    ).first()
+    if payment is None:
+        return "not a payment of ours"
+    record_payment_result(payment_id=payment.pk, result=result)
+    return ""
