@@ -1,0 +1,87 @@
+"""Pricing a session with its frozen tariff: the same call for the live cost and for the final one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from billing.domain.metering import ENERGY, RATED_MEASURANDS, Metered, Reading, periods_of
+from billing.models import ChargingSession, MeterValue
+from common import clock
+from common.units import SECONDS_PER_HOUR
+from tariffs.domain.compiled import CompiledTariff, compile_document
+from tariffs.domain.rating import rate
+from tariffs.domain.result import RatedSession
+from tariffs.domain.spec import Dimension
+from tariffs.errors import NoTariff
+
+_NO_TIME = timedelta(0)
+
+
+def rate_session(session: ChargingSession, upto: datetime | None = None) -> RatedSession:
+    """Price what a session has used until `upto` (default: its end, or now while it runs). Reads only.
+
+    Amounts in the session's currency, unrounded; `payable()` rounds. VAT is the tariff's own, else the one frozen with
+    the session. Raises NoTariff, BadInput (meter values that do not fit together).
+    """
+    tariff = compiled_tariff(session)
+    return rate(tariff, periods_of(tariff, metered_of(session, upto)), default_vat_percent=session.vat_percent)
+
+
+def gross_so_far(session: ChargingSession, ahead: timedelta = _NO_TIME) -> Decimal:
+    """What a running session costs by now, rounded, or will cost `ahead` from its last meter value at its present power.
+
+    Raises NoTariff, BadInput, VatUnknown.
+    """
+    tariff = compiled_tariff(session)
+    metered = metered_of(session, session.live_at)
+    if ahead:
+        metered = _projected(metered, session, ahead)
+    rated = rate(tariff, periods_of(tariff, metered), default_vat_percent=session.vat_percent)
+    return rated.payable().gross
+
+
+def prices_parking(session: ChargingSession) -> bool:
+    """True when the session's tariff charges for time without charging anywhere. Raises NoTariff."""
+    return any(
+        component.dimension is Dimension.PARKING_TIME and component.price
+        for element in compiled_tariff(session).spec.elements
+        for component in element.components
+    )
+
+
+def compiled_tariff(session: ChargingSession) -> CompiledTariff:
+    """The session's frozen tariff at its location's clock. Raises NoTariff."""
+    if session.tariff_version is None:
+        raise NoTariff
+    return compile_document(session.tariff_version.document, session.charge_point.location.time_zone)
+
+
+def metered_of(session: ChargingSession, upto: datetime | None = None) -> Metered:
+    """What is stored of a session's meter until `upto`. One query. Raises NoTariff for a session that never started."""
+    if session.started_at is None:
+        raise NoTariff
+    started_at = session.started_at.astimezone(UTC)
+    ended_at = max(upto or session.ended_at or clock.now(), started_at).astimezone(UTC)
+    rows = (
+        MeterValue.objects.filter(charging_session=session, measurand__in=RATED_MEASURANDS, phase="")
+        .filter(occurred_at__lte=ended_at)
+        .order_by("occurred_at", "pk")
+        .values_list("occurred_at", "measurand", "value")
+    )
+    is_over = session.meter_stop_wh is not None and session.stopped_at is not None and session.stopped_at <= ended_at
+    return Metered(
+        started_at=started_at,
+        ended_at=ended_at,
+        stopped_at=session.stopped_at if is_over else None,
+        meter_start_wh=session.meter_start_wh or Decimal(0),
+        meter_stop_wh=session.meter_stop_wh if is_over else None,
+        readings=[Reading(*row) for row in rows],
+    )
+
+
+def _projected(metered: Metered, session: ChargingSession, ahead: timedelta) -> Metered:
+    """As if the present power went on for `ahead`."""
+    ended_at = metered.ended_at + ahead
+    hours = Decimal(ahead // timedelta(microseconds=1)) / 1_000_000 / SECONDS_PER_HOUR
+    register_wh = metered.meter_start_wh + session.energy_wh + (session.power_w or Decimal(0)) * hours
+    return replace(metered, ended_at=ended_at, readings=[*metered.readings, Reading(ended_at, ENERGY, register_wh)])
