@@ -1,0 +1,14 @@
+"""What a handler hands back to the socket."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer's payload, and which live pages should look again once it is sent."""
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    changed_sessions: tuple[UUID, ...] = ()
+    network_changed: bool = False

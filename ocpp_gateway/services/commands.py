@@ -1,0 +1,189 @@
+"""The command queue: a command is a row; whichever process holds the station's socket sends it."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from billing.services.sessions import cancel_request
+from common import clock
+from common.errors import IdempotencyConflict
+from common.locking import lock_row, lock_rows
+from common.states import check_step
+from ocpp_gateway.domain.command_rules import is_accepted, rule_of
+from ocpp_gateway.domain.masking import mask_payload
+from ocpp_gateway.domain.schemas import TO_STATION_16, validator
+from ocpp_gateway.errors import CommandNotValid
+from ocpp_gateway.models import Command
+from ocpp_gateway.services.wakeups import wake_gateways
+
+DEFAULT_EXPIRY = timedelta(seconds=60)
+REMOTE_START = "RemoteStartTransaction"
+Status = Command.Status
+
+
+@transaction.atomic
+def queue_command(
+    *,
+    charge_point_id: int,
+    action: str,
+    payload: dict[str, Any],
+    actor_id: int | None = None,
+    session_id: int | None = None,
+    expires_in: timedelta = DEFAULT_EXPIRY,
+    idempotency_key: str | None = None,
+) -> Command:
+    """Queue a request to a station; it is sent within a second of the commit, or given up after `expires_in`.
+
+    Idempotent: the same `idempotency_key` with the same content returns the first command, other content raises
+    IdempotencyConflict; and while a command for a session is open, the same action for it returns that command.
+    Raises CommandNotValid when the action or its content is not OCPP 1.6.
+    """
+    if action not in TO_STATION_16 or not validator(action).is_valid(payload):
+        raise CommandNotValid(details=_defects(action, payload))
+    now = clock.now()
+    command = Command(
+        charge_point_id=charge_point_id,
+        action=action,
+        payload=payload,
+        actor_id=actor_id,
+        charging_session_id=session_id,
+        expires_at=now + expires_in,
+        created_at=now,
+        idempotency_key=idempotency_key,
+    )
+    known = _known(command)
+    if known is not None:
+        return known
+    try:
+        with transaction.atomic():
+            command.save()
+    except IntegrityError:
+        known = _known(command)
+        if known is None:
+            raise
+        return known
+    transaction.on_commit(wake_gateways)
+    return command
+
+
+@transaction.atomic
+def take_commands(*, held: Collection[int], now: datetime) -> list[Command]:
+    """Advance the queue and return the commands this process is to send now, marked as sent.
+
+    `held` are the charge points whose sockets this process holds. Whatever process asks: commands not sent in time
+    expire, sent ones without an answer are queued again or time out, and what hung on them is undone. One command is
+    in flight per charge point, oldest first. One query while nothing is open. Locks: the open commands' rows.
+    """
+    open_commands = Command.objects.filter(status__in=[Status.QUEUED, Status.SENT])
+    if not open_commands.exists():
+        return []
+    commands = lock_rows(open_commands)
+    taken: list[Command] = []
+    busy: set[int] = set()
+    for command in commands:
+        if command.status == Status.SENT and command.answer_due_at is not None and command.answer_due_at <= now:
+            _give_up(command, now=now)
+        if command.status == Status.QUEUED and command.expires_at <= now:
+            _resolve(command, status=Status.EXPIRED, now=now)
+        if command.status == Status.SENT:
+            busy.add(command.charge_point_id)
+    for command in commands:
+        if command.status == Status.QUEUED and command.charge_point_id in held and command.charge_point_id not in busy:
+            busy.add(command.charge_point_id)
+            _mark_sent(command, now=now)
+            taken.append(command)
+    return taken
+
+
+@transaction.atomic
+def record_answer(*, command_id: int, unique_id: str, response: dict[str, Any], at: datetime) -> Command:
+    """The station answered. A late answer to an attempt already given up changes nothing. Locks: the command's row."""
+    command = lock_row(Command.objects.filter(pk=command_id))
+    if command.status == Status.SENT and command.unique_id == unique_id:
+        accepted = is_accepted(command.action, response)
+        command.response = response
+        _resolve(command, status=Status.ACCEPTED if accepted else Status.REJECTED, now=at)
+    return command
+
+
+@transaction.atomic
+def record_error(*, command_id: int, unique_id: str, code: str, description: str, at: datetime) -> Command:
+    """The station answered with a CALLERROR: the command counts as rejected. Locks: the command's row."""
+    command = lock_row(Command.objects.filter(pk=command_id))
+    if command.status == Status.SENT and command.unique_id == unique_id:
+        command.error_code = code[:50]
+        command.response = {"description": description}
+        _resolve(command, status=Status.REJECTED, now=at)
+    return command
+
+
+@transaction.atomic
+def record_silence(*, command_id: int, unique_id: str, at: datetime) -> Command:
+    """The socket closed or the answer is overdue: ask again where that is harmless, else give up."""
+    command = lock_row(Command.objects.filter(pk=command_id))
+    if command.status == Status.SENT and command.unique_id == unique_id:
+        _give_up(command, now=at)
+    return command
+
+
+def _known(command: Command) -> Command | None:
+    """The command this one repeats, if any."""
+    if command.idempotency_key is not None:
+        first = Command.objects.filter(idempotency_key=command.idempotency_key).first()
+        if first is not None:
+            same = (first.charge_point_id, first.action, first.charging_session_id) == (
+                command.charge_point_id,
+                command.action,
+                command.charging_session_id,
+            )
+            if not same or first.payload not in (command.payload, mask_payload(command.action, command.payload)):
+                raise IdempotencyConflict
+            return first
+    if command.charging_session_id is None:
+        return None
+    return Command.objects.filter(
+        charging_session_id=command.charging_session_id,
+        action=command.action,
+        status__in=[Status.QUEUED, Status.SENT],
+    ).first()
+
+
+def _defects(action: str, payload: dict[str, Any]) -> Sequence[str]:
+    if action not in TO_STATION_16:
+        return [action]
+    return [error.message for error in validator(action).iter_errors(payload)]
+
+
+def _mark_sent(command: Command, *, now: datetime) -> None:
+    check_step(Command.TRANSITIONS, command.status, Status.SENT)
+    command.status = Status.SENT
+    command.sent_at = now
+    command.answer_due_at = now + rule_of(command.action).waits
+    command.attempts += 1
+    command.unique_id = str(uuid.uuid4())
+    command.save(update_fields=["status", "sent_at", "answer_due_at", "attempts", "unique_id"])
+
+
+def _give_up(command: Command, *, now: datetime) -> None:
+    """An attempt got no answer: queue it again while it may be repeated and is not too late, else it timed out."""
+    if command.attempts < rule_of(command.action).attempts and now < command.expires_at:
+        check_step(Command.TRANSITIONS, command.status, Status.QUEUED)
+        command.status = Status.QUEUED
+        command.sent_at = command.answer_due_at = None
+        command.save(update_fields=["status", "sent_at", "answer_due_at"])
+        return
+    _resolve(command, status=Status.TIMED_OUT, now=now)
+
+
+def _resolve(command: Command, *, status: str, now: datetime) -> None:
+    """End a command; a remote start that will not happen gives its reserved funds back in the same transaction."""
+    check_step(Command.TRANSITIONS, command.status, status)
+    command.status = status
+    command.resolved_at = now
+    command.payload = mask_payload(command.action, command.payload)
+    command.save(update_fields=["status", "resolved_at", "payload", "response", "error_code"])
+    if command.action == REMOTE_START and command.charging_session_id and status != Status.ACCEPTED:
+        cancel_request(session_id=command.charging_session_id, reason=f"remote_start_{status}")

@@ -1,0 +1,33 @@
+"""Background work of the gateway (django-q2)."""
+
+from datetime import timedelta
+
+from common import clock
+from ocpp_gateway.services.commands import take_commands
+from ocpp_gateway.services.connections import drop_stale_connections
+from ocpp_gateway.services.messages import prune_messages
+
+# How long frames are kept. Reports that matter to money are kept by what they became.
+KEEP_MESSAGES = timedelta(days=30)
+
+# (name, function, minutes between two runs)
+SCHEDULES = [
+    ("Give up overdue station commands", "ocpp_gateway.tasks.sweep_commands", 1),
+    ("Mark stations of stopped gateways as offline", "ocpp_gateway.tasks.sweep_connections", 1),
+    ("Prune the message log", "ocpp_gateway.tasks.prune_message_log", 60),
+]
+
+
+def sweep_commands() -> None:
+    """Expire and time out commands even while no gateway runs. Safe to repeat and beside running gateways."""
+    take_commands(held=(), now=clock.now())
+
+
+def sweep_connections() -> int:
+    """Mark the stations of killed gateways as offline; returns how many. Safe to repeat."""
+    return drop_stale_connections(now=clock.now())
+
+
+def prune_message_log() -> int:
+    """Delete frames older than `KEEP_MESSAGES`; returns how many. Safe to repeat."""
+    return prune_messages(before=clock.now() - KEEP_MESSAGES)
