@@ -14,18 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import ChargingSession
 from common import formats
+from invoicing.services.wording import PLUGS
 from locations.models import Connector
 
 register = template.Library()
-
-_PLUGS = {
-    "IEC_62196_T2": "Type 2",
-    "IEC_62196_T2_COMBO": "CCS (Combo 2)",
-    "IEC_62196_T1": "Type 1",
-    "IEC_62196_T1_COMBO": "CCS (Combo 1)",
-    "CHADEMO": "CHAdeMO",
-    "DOMESTIC_F": "Schuko",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ def session_badge(session: ChargingSession) -> Badge:
         return Badge(_("Starting"), "warn")
     if session.status in (status.ACTIVE, status.FINISHING):
         return Badge(session.get_status_display(), "good")
-    if outcome.IN_REVIEW == session.outcome:
+    if session.outcome == outcome.IN_REVIEW:
         return Badge(_("Being checked"), "warn")
     if session.outcome == outcome.PENDING:
         return Badge(_("Being priced"), "warn")
@@ -84,12 +76,36 @@ def session_badge(session: ChargingSession) -> Badge:
 
 @register.filter
 def plug(standard: str) -> str:
-    return _PLUGS.get(standard, standard.replace("_", " "))
+    return PLUGS.get(standard, standard.replace("_", " "))
 
 
 @register.filter
 def money(amount: Decimal | None, currency: str) -> str:
     return "–" if amount is None or not currency else formats.money_words(amount, currency)
+
+
+@register.filter
+def amount(text: str, currency: str) -> str:
+    """An amount that was stored as text."""
+    return formats.money_words(Decimal(text), currency)
+
+
+@register.filter
+def signed_money(value: Decimal, currency: str) -> str:
+    """A movement, with its sign: “+5.00 €”, “−4.00 €”."""
+    words = formats.money_words(abs(value), currency)
+    return f"−{words}" if value < 0 else f"+{words}"
+
+
+@register.filter
+def number(text: str, places: int) -> str:
+    """A number that was stored as text."""
+    return formats.number_words(Decimal(text), places)
+
+
+@register.filter
+def unlocalized(value: Decimal) -> str:
+    return f"{value:f}"
 
 
 @register.filter

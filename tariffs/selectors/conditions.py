@@ -1,6 +1,6 @@
 """When a price applies, in the reader's words."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import time
 from decimal import Decimal
 
@@ -16,39 +16,46 @@ _WORKDAYS = frozenset({1, 2, 3, 4, 5})
 _WEEKEND = frozenset({6, 7})
 
 
-def condition_words(restrictions: Restrictions) -> str:
-    """All conditions of an element as one phrase (“Mondays to Fridays, 09:00 to 18:00, after 4 h”); empty for always."""
-    return ", ".join(_phrases(restrictions))
+def condition_words(restrictions: Restrictions, *, only: Collection[str] | None = None) -> str:
+    """The conditions of an element as one phrase: “Monday to Friday, 09:00 to 18:00, after 4 h”. Empty for always.
+
+    `only` keeps those with these codes (tariffs.domain.words.Condition).
+    """
+    return ", ".join(words for code, words in _phrases(restrictions) if only is None or code in only)
 
 
-def _phrases(restrictions: Restrictions) -> Iterator[str]:
+def _phrases(restrictions: Restrictions) -> Iterator[tuple[str, str]]:
     if restrictions.days:
-        yield _day_words(restrictions.days)
+        yield "weekdays", _day_words(restrictions.days)
     if restrictions.start_time is not None or restrictions.end_time is not None:
-        yield _("%(start)s to %(end)s") % {
-            "start": _clock(restrictions.start_time, "00:00"),
-            "end": _clock(restrictions.end_time, "24:00").replace("00:00", "24:00"),
-        }
+        end = _clock(restrictions.end_time, "24:00")
+        yield (
+            "time_of_day",
+            _("%(start)s to %(end)s")
+            % {"start": _clock(restrictions.start_time, "00:00"), "end": "24:00" if end == "00:00" else end},
+        )
     if restrictions.start_date is not None:
-        yield _("from %(date)s") % {"date": date_format(restrictions.start_date, "DATE_FORMAT")}
+        yield "dates", _("from %(date)s on") % {"date": date_format(restrictions.start_date, "DATE_FORMAT")}
     if restrictions.end_date is not None:
-        yield _("before %(date)s") % {"date": date_format(restrictions.end_date, "DATE_FORMAT")}
-    yield from _range(restrictions.min_kwh, restrictions.max_kwh, "kWh")
-    yield from _range(restrictions.min_power, restrictions.max_power, "kW")
-    yield from _range(restrictions.min_current, restrictions.max_current, "A")
+        yield "dates", _("before %(date)s") % {"date": date_format(restrictions.end_date, "DATE_FORMAT")}
+    yield from _range("energy", restrictions.min_kwh, restrictions.max_kwh, "kWh")
+    yield from _range("power", restrictions.min_power, restrictions.max_power, "kW")
+    yield from _range("current", restrictions.min_current, restrictions.max_current, "A")
     if restrictions.min_duration:
-        yield _("after %(duration)s") % {"duration": duration_words(restrictions.min_duration)}
+        yield "duration", _("after %(duration)s") % {"duration": duration_words(restrictions.min_duration)}
     if restrictions.max_duration is not None:
-        yield _("in the first %(duration)s") % {"duration": duration_words(restrictions.max_duration)}
+        yield "duration", _("in the first %(duration)s") % {"duration": duration_words(restrictions.max_duration)}
+    if restrictions.reservation is not None:
+        yield "reservation", _("while reserved")
 
 
-def _range(low: Decimal | None, high: Decimal | None, unit: str) -> Iterator[str]:
+def _range(code: str, low: Decimal | None, high: Decimal | None, unit: str) -> Iterator[tuple[str, str]]:
     if low is not None and high is not None:
-        yield _("from %(low)s to %(high)s %(unit)s") % {"low": _plain(low), "high": _plain(high), "unit": unit}
+        yield code, _("from %(low)s to %(high)s %(unit)s") % {"low": _plain(low), "high": _plain(high), "unit": unit}
     elif low is not None:
-        yield _("from %(low)s %(unit)s on") % {"low": _plain(low), "unit": unit}
+        yield code, _("from %(low)s %(unit)s on") % {"low": _plain(low), "unit": unit}
     elif high is not None:
-        yield _("below %(high)s %(unit)s") % {"high": _plain(high), "unit": unit}
+        yield code, _("below %(high)s %(unit)s") % {"high": _plain(high), "unit": unit}
 
 
 def _day_words(days: frozenset[int]) -> str:

@@ -173,7 +173,9 @@ def _limit_gross(spec: TariffSpec, limit: PriceLimit | None, vat_percent: Decima
 
 
 def _sentence(rows: Sequence[PriceRow], limits: Sequence[str], currency: str) -> str:
-    parts = [phrase for dimension in _ORDER if (phrase := _phrase([r for r in rows if r.dimension is dimension], currency))]
+    parts = [
+        phrase for dimension in _ORDER if (phrase := _phrase([r for r in rows if r.dimension is dimension], currency))
+    ]
     if not parts:
         return _("Charging is free here.") if not limits else ", ".join(limits)
     return ", ".join([*parts, *limits])

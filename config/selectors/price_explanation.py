@@ -1,0 +1,138 @@
+"""“Why this price”: the cost lines of a Cdr with their reasons, and how it was paid, in the reader's words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+
+from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Payment
+from common.currencies import quantize_amount
+from common.formats import duration_words, number_words, unit_price_words
+from invoicing.services.wording import line_words, source_words
+from tariffs.domain.ocpi import parse_tariff_text
+from tariffs.domain.spec import TariffSpec
+from tariffs.selectors.conditions import condition_words
+
+_PLAIN_KINDS = frozenset({"MIN_PRICE", "MAX_PRICE"})
+_SECONDS_PER_HOUR = 3600
+# Cdrs keep nine decimals of a line; the last of them are not exact.
+_LINE_PLACES = Decimal("0.000001")
+
+
+@dataclass(frozen=True)
+class ExplainedLine:
+    """One cost line. `calculation` is “12.345 kWh × 0.476 €/kWh”; `reasons` say why this price and no other."""
+
+    label: str
+    calculation: str
+    gross: Decimal
+    starts_at: datetime | None
+    ends_at: datetime | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PaidPart:
+    """One funding leg in words: “Card Visa •4242”, its state and when it was paid."""
+
+    words: str
+    state: str
+    amount: Decimal
+    is_paid: bool
+    paid_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Amounts are gross, in the Cdr's currency. `rounding` is what rounding once on the total makes beside the lines."""
+
+    lines: tuple[ExplainedLine, ...]
+    rounding: Decimal
+    parts: tuple[PaidPart, ...]
+
+
+def explain(session: ChargingSession, cdr: Cdr) -> Explanation:
+    """Three queries, however many lines and legs. `session` comes with its tariff version."""
+    spec = parse_tariff_text(session.tariff_version.document) if session.tariff_version else None
+    lines = tuple(_line(line, cdr.currency, spec) for line in cdr.lines.all())
+    paid = Prefetch(
+        "payments",
+        Payment.objects.filter(status=Payment.Status.SUCCEEDED).select_related("method"),
+        to_attr="succeeded",
+    )
+    return Explanation(
+        lines=lines,
+        rounding=cdr.gross - sum((line.gross for line in lines), Decimal(0)),
+        parts=tuple(_part(leg) for leg in cdr.legs.prefetch_related(paid)),
+    )
+
+
+def _line(line: CostLine, currency: str, spec: TariffSpec | None) -> ExplainedLine:
+    exact = (line.net * (100 + (line.vat_percent or 0)) / 100).quantize(_LINE_PLACES)
+    why: dict[str, Any] = line.explanation
+    return ExplainedLine(
+        label=line_words(line.kind),
+        calculation="" if line.kind in _PLAIN_KINDS or not line.quantity else _calculation(line, exact, currency),
+        gross=quantize_amount(exact, currency),
+        starts_at=_moment(why.get("start_date_time")),
+        ends_at=_moment(why.get("end_date_time")),
+        reasons=tuple(_reasons(line, why, spec)),
+    )
+
+
+def _calculation(line: CostLine, gross: Decimal, currency: str) -> str:
+    price = unit_price_words(gross / line.quantity, currency)
+    if line.unit == "1":
+        return _("%(count)s × %(price)s") % {"count": number_words(line.quantity, 0), "price": price}
+    quantity = (
+        duration_words(int((line.quantity * _SECONDS_PER_HOUR).to_integral_value()))
+        if line.unit == "h"
+        else f"{number_words(line.quantity, 3)} {line.unit}"
+    )
+    return _("%(quantity)s × %(price)s/%(unit)s") % {"quantity": quantity, "price": price, "unit": line.unit}
+
+
+def _reasons(line: CostLine, why: dict[str, Any], spec: TariffSpec | None) -> list[str]:
+    if line.kind == "MIN_PRICE":
+        return [_("The tariff has a lowest price for a session, and this session did not reach it.")]
+    if line.kind == "MAX_PRICE":
+        return [_("The tariff has a highest price for a session, and this session would have passed it.")]
+    reasons: list[str] = []
+    element = why.get("element")
+    if spec is not None and isinstance(element, int):
+        when = condition_words(spec.elements[element].restrictions)
+        reasons.append(
+            _("This price applies: %(when)s.") % {"when": when} if when else _("This price applies at all times.")
+        )
+        for skipped in why.get("skipped", ()):
+            codes = {condition["code"] for condition in skipped["unmet"]}
+            unmet = condition_words(spec.elements[skipped["element"]].restrictions, only=codes)
+            reasons.append(_("Another price of this tariff did not apply: it needs “%(unmet)s”.") % {"unmet": unmet})
+    if why.get("step_size", 0) and line.unit in ("kWh", "h") and why["step_size"] > 1:
+        step = (
+            duration_words(why["step_size"])
+            if line.unit == "h"
+            else f"{number_words(Decimal(why['step_size']) / 1000, 3)} kWh"
+        )
+        reasons.append(_("Counted in steps of %(step)s.") % {"step": step})
+    return reasons
+
+
+def _part(leg: FundingLeg) -> PaidPart:
+    payments: list[Payment] = leg.succeeded  # type: ignore[attr-defined]
+    payment = payments[0] if payments else None
+    card = f" {payment.method}" if payment and payment.method else ""
+    return PaidPart(
+        words=f"{source_words(leg.source)}{card}",
+        state=str(leg.get_state_display()),
+        amount=leg.amount,
+        is_paid=leg.state == FundingLeg.State.PAID,
+        paid_at=payment.finished_at if payment else None,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,73 @@
+"""Places to charge as drivers find them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from accounts.models import Contract
+from locations.models import ChargePoint, Connector, Location
+from tariffs.selectors.price_card import PriceCard, price_cards
+
+
+@dataclass(frozen=True)
+class PricedConnector:
+    """A connector beside what charging costs there; None: no price is known, so nothing can start."""
+
+    connector: Connector
+    card: PriceCard | None
+
+
+def public_locations(search: str) -> QuerySet[Location]:
+    """Public locations with charge points in service, with `connector_count`, `free_count` and `fastest_w`.
+
+    `search` is held against name, street, city and postal code, and the code on a connector's label.
+    """
+    points = Q(charge_points__admission=ChargePoint.Admission.ADMITTED)
+    free = points & Q(charge_points__is_connected=True, charge_points__connectors__status=Connector.Status.AVAILABLE)
+    locations = (
+        Location.objects.filter(is_public=True)
+        .annotate(
+            connector_count=Count("charge_points__connectors", filter=points),
+            free_count=Count("charge_points__connectors", filter=free),
+            fastest_w=Max("charge_points__connectors__max_power_w", filter=points),
+        )
+        .filter(connector_count__gt=0)
+        .order_by("city", "name", "pk")
+    )
+    for word in search.split():
+        labelled = Connector.objects.filter(code__iexact=word).values("charge_point__location")
+        locations = locations.filter(
+            Q(name__icontains=word)
+            | Q(address__icontains=word)
+            | Q(city__icontains=word)
+            | Q(postal_code__istartswith=word)
+            | Q(pk__in=labelled)
+        )
+    return locations
+
+
+def connectors_in_service() -> QuerySet[Connector]:
+    """Connectors of admitted charge points, with charge point and location."""
+    return (
+        Connector.objects.filter(charge_point__admission=ChargePoint.Admission.ADMITTED)
+        .select_related("charge_point__location")
+        .order_by("charge_point__identity", "number")
+    )
+
+
+def priced_connectors(
+    connectors: QuerySet[Connector], *, contract: Contract | None, channel: str, at: datetime
+) -> list[PricedConnector]:
+    """Connectors with their price cards for a customer (None: nobody in particular). Four queries, however many."""
+    rows = list(connectors)
+    if not rows:
+        return []
+    cards = price_cards(connectors=rows, contract=contract, channel=channel, at=at)
+    return [PricedConnector(connector, cards[connector.pk]) for connector in rows]
+
+
+def recent_locations(driver_id: int) -> QuerySet[Location]:
+    """The public places where the driver charged last, latest first."""
+    latest = Max("charge_points__charging_sessions__pk", filter=Q(charge_points__charging_sessions__driver=driver_id))
+    return public_locations("").annotate(latest=latest).filter(latest__isnull=False).order_by("-latest")[:3]

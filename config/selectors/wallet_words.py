@@ -1,0 +1,15 @@
+"""Movements of a wallet in the driver's words."""
+
+from django.utils.translation import gettext as _
+
+
+def event_words(event: str) -> str:
+    """What a ledger event did to the wallet; an event without words of its own is shown by its name."""
+    return {
+        "wallet_credited": _("Credit added"),
+        "wallet_adjusted": _("Taken out by the operator"),
+        "promo_expired": _("Promotional credit expired"),
+        "session_settled": _("Charging session"),
+        "hold_captured": _("Charging session"),
+        "session_refunded": _("Refund of a charging session"),
+    }.get(event, event.replace("_", " ").capitalize())

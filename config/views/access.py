@@ -1,0 +1,50 @@
+"""Who may see a page of the driver site."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+from accounts.models import Contract, Driver
+from accounts.errors import NoContract
+from accounts.selectors.contracts import contract_in_force
+from common import clock
+
+P = ParamSpec("P")
+
+
+def driver_of(request: HttpRequest) -> Driver | None:
+    """The driver behind the login, if any."""
+    if not request.user.is_authenticated:
+        return None
+    return Driver.objects.filter(user=request.user).first()
+
+
+def contract_of(driver: Driver | None) -> Contract | None:
+    """The contract in force now; None for nobody and for a driver without one."""
+    if driver is None:
+        return None
+    try:
+        return contract_in_force(driver.pk, clock.now())
+    except NoContract:
+        return None
+
+
+def driver_page(
+    view: Callable[Concatenate[HttpRequest, Driver, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Log in first; the view is given the driver. A login that is nobody's driver is offered to become one."""
+
+    @login_required
+    @wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        driver = driver_of(request)
+        if driver is None:
+            response: HttpResponse = render(request, "site/no_driver.html")
+            return response
+        return view(request, driver, *args, **kwargs)
+
+    return page

@@ -1,0 +1,106 @@
+"""What a driver has, owes and has paid: wallet, cards, receipts."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import Driver
+from billing.models import Payment
+from billing.selectors.payments import saved_methods
+from billing.selectors.wallets import statement, wallet_of
+from billing.services.debts import retry_open_debt
+from config.exports import csv_file
+from config.selectors.contract_words import contract_words, top_up_words
+from config.selectors.unpaid import unpaid
+from config.selectors.wallet_words import event_words
+from config.views.access import contract_of, driver_page
+from invoicing.models import Document
+
+PER_PAGE = 20
+
+
+@require_safe
+@driver_page
+def wallet(request: HttpRequest, driver: Driver) -> HttpResponse:
+    contract = contract_of(driver)
+    kind = contract.contract_type if contract else None
+    view = wallet_of(driver.pk)
+    movements = [(event_words(row.event), row) for row in reversed(statement(driver.pk, view.currency))]
+    return render(
+        request,
+        "site/wallet.html",
+        {
+            "wallet": view,
+            "contract": contract,
+            "contract_words": contract_words(kind) if kind else [],
+            "is_used": kind is not None and kind.wallet_use != kind.WalletUse.NONE,
+            "top_up_words": top_up_words(kind),
+            "page": Paginator(movements, PER_PAGE).get_page(request.GET.get("page")),
+        },
+    )
+
+
+@require_safe
+@driver_page
+def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
+    """The whole statement, oldest first, with the hash that chains each entry to the one before."""
+    heading = [
+        _("Date"),
+        _("What"),
+        _("Reference"),
+        _("Note"),
+        _("Change"),
+        _("Balance"),
+        _("Currency"),
+        _("Entry hash"),
+    ]
+    rows = (
+        [row.at, event_words(row.event), row.reference, row.note]
+        + [row.change.amount, row.balance.amount, str(row.balance.currency), row.hash]
+        for row in statement(driver.pk)
+    )
+    return csv_file("wallet.csv", heading, rows)
+
+
+@require_safe
+@driver_page
+def payment_methods(request: HttpRequest, driver: Driver) -> HttpResponse:
+    methods = list(saved_methods(driver.pk))
+    return render(
+        request,
+        "site/payment_methods.html",
+        {
+            "methods": methods,
+            "has_usable": any(method.status == method.Status.ACTIVE for method in methods),
+            "unpaid": unpaid(driver.pk),
+        },
+    )
+
+
+@require_POST
+@driver_page
+def pay_now(request: HttpRequest, driver: Driver) -> HttpResponse:
+    """Try everything the driver owes now, on the card used first."""
+    made = retry_open_debt(driver_id=driver.pk)
+    if made and all(payment.status == Payment.Status.SUCCEEDED for payment in made):
+        messages.success(request, _("Everything is paid. Thank you."))
+    elif made:
+        messages.warning(request, _("The payment was not made. What to do is said beside each amount."))
+    else:
+        messages.info(request, _("Nothing could be charged just now. What is under way is finished first."))
+    return redirect("payment_methods")
+
+
+@require_safe
+@driver_page
+def receipts(request: HttpRequest, driver: Driver) -> HttpResponse:
+    documents = (
+        Document.objects.filter(driver=driver, status=Document.Status.ISSUED)
+        .select_related("cdr__charging_session__charge_point__location")
+        .order_by("-issued_at", "-pk")
+    )
+    page = Paginator(documents, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "site/receipts.html", {"page": page})

@@ -1,0 +1,71 @@
+"""Pages anybody may see: what this is, where one can charge, what it costs."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from accounts.models import Driver
+from billing.models import ChargingSession
+from common import clock
+from config.selectors.driver_sessions import OPEN, sessions_of
+from config.selectors.stations import connectors_in_service, priced_connectors, public_locations
+from config.views.access import contract_of, driver_of
+from locations.models import Location
+
+PER_PAGE = 20
+
+
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """The start page; who is logged in goes straight to his own."""
+    if request.user.is_authenticated:
+        return redirect("home")
+    locations = public_locations("")
+    return render(request, "site/start.html", {"locations": locations[:3], "location_count": locations.count()})
+
+
+@require_safe
+def stations(request: HttpRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()[:100]
+    page = Paginator(public_locations(search), PER_PAGE).get_page(request.GET.get("page"))
+    template = "site/parts/station_rows.html" if request.htmx else "site/stations.html"
+    return render(request, template, {"page": page, "search": search})
+
+
+@require_safe
+def station(request: HttpRequest, code: str) -> HttpResponse:
+    """One location, with a price per connector as this visitor would pay it."""
+    location = get_object_or_404(Location, code=code, is_public=True)
+    driver = driver_of(request)
+    rows = priced_connectors(
+        connectors_in_service().filter(charge_point__location=location),
+        contract=contract_of(driver),
+        channel=ChargingSession.Channel.APP,
+        at=clock.now(),
+    )
+    return render(request, "site/station.html", {"location": location, "rows": rows, "driver": driver})
+
+
+@require_safe
+def connector(request: HttpRequest, code: str) -> HttpResponse:
+    """The page behind the QR label: the price first, then how to start."""
+    return render(request, "site/connector.html", connector_context(code, driver_of(request)))
+
+
+def connector_context(code: str, driver: Driver | None) -> dict[str, Any]:
+    """Everything the connector page shows this driver. Raises Http404 for a code no connector in service has."""
+    contract = contract_of(driver)
+    rows = priced_connectors(
+        connectors_in_service().filter(code=code.upper()),
+        contract=contract,
+        channel=ChargingSession.Channel.APP,
+        at=clock.now(),
+    )
+    if not rows:
+        raise Http404
+    connector = rows[0].connector
+    own = None if driver is None else sessions_of(driver.pk).filter(connector=connector, status__in=OPEN).first()
+    return {"connector": connector, "card": rows[0].card, "driver": driver, "contract": contract, "own_session": own}
