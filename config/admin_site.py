@@ -6,7 +6,6 @@ from typing import Any
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
@@ -17,12 +16,6 @@ from unfold.sites import UnfoldAdminSite
 
 # The portal's components evaluate expressions written in attributes (docs/adr/0010-portal-content-security-policy.md).
 PORTAL_SCRIPTS = {"script-src": ["'unsafe-eval'"]}
-
-
-class PortalAdminConfig(AdminConfig):
-    """Django's admin, with our site as `django.contrib.admin.site`."""
-
-    default_site = "config.admin_site.PortalSite"
 
 
 class PortalSite(UnfoldAdminSite):  # type: ignore[misc]

@@ -119,6 +119,12 @@ UNFOLD = {
                 "items": [
                     _item(_("Sessions"), "bolt", "billing.chargingsession"),
                     _item(_("Charge points"), "ev_station", "locations.chargepoint"),
+                    {
+                        "title": _("Live status"),
+                        "icon": "sensors",
+                        "link": reverse_lazy("admin:locations_chargepoint_live"),
+                        "permission": _may("locations.view_chargepoint"),
+                    },
                     _item(_("Locations"), "location_on", "locations.location"),
                     _item(_("Commands"), "terminal", "ocpp_gateway.command"),
                     _item(_("OCPP messages"), "swap_horiz", "ocpp_gateway.ocppmessage"),

@@ -1,0 +1,94 @@
+"""What the operator sees of one session: what it cost and why, who paid, what the charge point said."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AuditEvent
+from billing.models import Cdr, ChargingSession, MeterValue, Payment
+from common import clock
+from config.charts import LineChart, line_chart
+from invoicing.models import Document
+from ocpp_gateway.models import OcppMessage
+from tariffs.trace_words import trace_rows
+
+# Frames this long before the start and after the end belong to the session's story.
+AROUND = timedelta(minutes=3)
+MESSAGES = 200
+
+# What an operator does about each reason a session waits in review.
+FIXES = {
+    "meter_stop_missing": _("The charge point sent no final meter value; the last one it sent was used."),
+    "meter_stop_invalid": _("The final meter value is below an earlier one; the last good one was used."),
+    "energy_above_rated_power": _("More energy was reported than the connector can deliver in that time."),
+    "no_stop_report": _("The charge point never reported the end; the session ends with its last meter value."),
+    "no_unplug_report": _("The charge point never reported that the vehicle left."),
+    "stop_before_start": _("The reported stop is earlier than the start: the charge point's clock is wrong."),
+    "unknown_token": _("Nobody is known under this id tag. Give the card to a customer, or discard the session."),
+    "unknown_connector": _("This connector is not entered. Add it to the charge point."),
+    "no_tariff": _("No tariff is assigned here for this customer. Assign one."),
+    "no_vat_rate": _("No VAT rate is entered for this country and date. Enter one."),
+}
+
+
+def details(session: ChargingSession) -> dict[str, Any]:
+    cdr = Cdr.objects.filter(charging_session=session).first()
+    return {
+        "session": session,
+        "cdr": cdr,
+        "lines": cdr.lines.all() if cdr else [],
+        "legs": cdr.legs.select_related("lot") if cdr else [],
+        "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
+        "documents": Document.objects.filter(cdr=cdr) if cdr else [],
+        "holds": session.holds.all(),
+        "commands": session.commands.select_related("actor")[:20],
+        "parked_reports": session.parked_reports.all()[:20],
+        "trace": trace_rows(session.tariff_trace),
+        "energy_chart": energy_chart(session),
+        "power_chart": power_chart(session),
+        "ocpp_messages": messages_of(session),
+        "fix": FIXES.get(session.review_reason, ""),
+        "events": AuditEvent.objects.filter(
+            subject_type="billing.chargingsession", subject_id=str(session.pk)
+        ).select_related("actor")[:20],
+    }
+
+
+def energy_chart(session: ChargingSession) -> LineChart | None:
+    """Energy delivered so far, in kWh."""
+    start = session.meter_start_wh or Decimal(0)
+    return line_chart(
+        [
+            (moment, max(register - start, Decimal(0)) / 1000)
+            for moment, register in _samples(session, MeterValue.Measurand.ENERGY)
+        ]
+    )
+
+
+def power_chart(session: ChargingSession) -> LineChart | None:
+    """Power in kW."""
+    samples = _samples(session, MeterValue.Measurand.POWER)
+    return line_chart([(moment, max(power, Decimal(0)) / 1000) for moment, power in samples])
+
+
+def _samples(session: ChargingSession, measurand: str) -> list[tuple[Any, Decimal]]:
+    rows = session.meter_values.filter(measurand=measurand, phase="").order_by("occurred_at", "pk")
+    return list(rows.values_list("occurred_at", "value"))
+
+
+def messages_of(session: ChargingSession) -> QuerySet[OcppMessage]:
+    """The frames of the charge point from shortly before the start until shortly after the end, oldest first.
+
+    Heartbeats and frames of another session's transaction number are left out.
+    """
+    begin = session.start_received_at or session.requested_at or session.created_at
+    end = session.ended_at or clock.now()
+    frames = OcppMessage.objects.filter(
+        charge_point=session.charge_point_id, at__gte=begin - AROUND, at__lte=end + AROUND
+    ).exclude(action="Heartbeat")
+    about_a_session = Q(frame__contains='"transactionId"')
+    ours = Q(frame__regex=rf'"transactionId": ?{session.pk}\b')
+    return frames.filter(~about_a_session | ours).order_by("pk")[:MESSAGES]

@@ -1,0 +1,160 @@
+"""Charging sessions: a list, the review queue, and one page that explains a session from plug to receipt."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from accounts.services import audit
+from billing.models import ChargingSession
+from common.confirmation import ActionForm, confirmed_action
+from common.portal import ReadOnlyAdmin, link_to
+from common.portal_values import show_amount, show_energy
+from config.admin.session_page import details
+from ocpp_gateway.services.remote import remote_stop
+
+Outcome = ChargingSession.Outcome
+
+
+@admin.register(ChargingSession)
+class ChargingSessionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label", "paid_label",
+        "review_reason",
+    )  # fmt: skip
+    list_filter = (
+        "status", "outcome", "payment_status", "channel", "review_reason", "charge_point__location",
+        "contract__contract_type",
+    )  # fmt: skip
+    search_fields = ("id", "public_id", "id_tag", "driver__name", "driver__email", "charge_point__identity")
+    list_select_related = ("driver", "charge_point__location", "connector", "cdr")
+    date_hierarchy = "started_at"
+    csv_columns = (
+        "id", "public_id", "charge_point__identity", "connector__number", "driver__name", "driver__email", "id_tag",
+        "channel", "started_at", "ended_at", "energy_wh", "status", "outcome", "payment_status", "cdr__currency",
+        "cdr__net", "cdr__vat", "cdr__gross", "review_reason",
+    )  # fmt: skip
+
+    @display(description=gettext_lazy("no."), ordering="pk")
+    def number(self, session: ChargingSession) -> str:
+        return f"#{session.pk}"
+
+    @display(description=gettext_lazy("driver"), ordering="driver__name")
+    def driver_link(self, session: ChargingSession) -> SafeString | str:
+        return link_to(session.driver)
+
+    @display(description=gettext_lazy("where"), ordering="charge_point__identity")
+    def place(self, session: ChargingSession) -> str:
+        number = session.connector.number if session.connector else "?"
+        return f"{session.charge_point.location.name} · {session.charge_point} · {number}"
+
+    @display(description=gettext_lazy("energy"), ordering="energy_wh")
+    def energy(self, session: ChargingSession) -> str:
+        return show_energy(session.energy_wh)
+
+    @display(description=gettext_lazy("price"), ordering="cdr__gross")
+    def price(self, session: ChargingSession) -> str:
+        cdr = getattr(session, "cdr", None)
+        return show_amount(cdr.gross, cdr.currency) if cdr else "–"
+
+    @display(
+        description=gettext_lazy("status"),
+        ordering="status",
+        label={"requested": "info", "active": "success", "finishing": "info", "cancelled": "warning"},
+    )
+    def status_label(self, session: ChargingSession) -> tuple[str, str]:
+        return session.status, session.get_status_display()
+
+    @display(
+        description=gettext_lazy("outcome"),
+        ordering="outcome",
+        label={Outcome.BILLED: "success", Outcome.IN_REVIEW: "danger", Outcome.PENDING: "info", Outcome.FREE: "info"},
+    )
+    def outcome_label(self, session: ChargingSession) -> tuple[str, str]:
+        return session.outcome, session.get_outcome_display()
+
+    @display(
+        description=gettext_lazy("payment"),
+        ordering="payment_status",
+        label={"paid": "success", "due": "warning", "partially_paid": "warning"},
+    )
+    def paid_label(self, session: ChargingSession) -> tuple[str, str]:
+        return session.payment_status, session.get_payment_status_display()
+
+    # --- one session --------------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        stop = path(
+            "<int:object_id>/stop/", self.admin_site.admin_view(self.stop_view), name="billing_chargingsession_stop"
+        )
+        return [stop, *super().get_urls()]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ChargingSession | None:
+        """With everything the page names, in one query."""
+        if not str(object_id).isdecimal():
+            return None
+        return self._everything(self.get_queryset(request)).filter(pk=object_id).first()
+
+    def _everything(self, sessions: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
+        return sessions.select_related(
+            "charge_point__location", "connector", "driver", "token", "contract__contract_type",
+            "tariff_version__tariff", "tariff_assignment",
+        )  # fmt: skip
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        session = self.get_object(request, object_id)
+        if session is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        if not self.has_view_permission(request, session):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Session %(session)s") % {"session": session},
+            "opts": self.opts,
+            "original": session,
+            "is_running": session.status in (ChargingSession.Status.ACTIVE, ChargingSession.Status.FINISHING),
+            **details(session),
+        }
+        return TemplateResponse(request, "admin/portal/session/page.html", context)
+
+    def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Ask the charge point to stop a running session."""
+        if not request.user.has_perm("ocpp_gateway.add_command"):
+            raise PermissionDenied
+        session = self.get_object(request, str(object_id))
+        if session is None:
+            raise Http404
+
+        def describe(cleaned: dict[str, Any]) -> list[str]:
+            return [
+                _("%(point)s is asked to stop session %(session)s of %(driver)s.")
+                % {"point": session.charge_point, "session": session, "driver": session.driver or session.id_tag},
+                _("What was charged until then is billed as usual."),
+                _("Reason: %(reason)s") % cleaned,
+            ]
+
+        def perform(cleaned: dict[str, Any]) -> str:
+            remote_stop(session_id=session.pk, actor_id=request.user.pk, reason="operator")
+            audit.record(actor_id=request.user.pk, action="remote_stop", subject=session, reason=cleaned["reason"])
+            return _("The stop was sent.")
+
+        return confirmed_action(
+            request,
+            model_admin=self,
+            title=_("Stop session %(session)s") % {"session": session},
+            submit=_("Stop the session"),
+            form_class=ActionForm,
+            back_url=reverse("admin:billing_chargingsession_change", args=[session.pk]),
+            describe=describe,
+            perform=perform,
+        )
