@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 
-# What the PDF documents are drawn with. The font is only a matter of looks; without the libraries nothing starts.
+# WeasyPrint draws the documents with these. Their fonts we bring along.
 PDF_LIBRARIES = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
-PDF_FONTS = ("fonts-inter",)
-BROWSER = ("chromium",)
+# Only the tests marked `browser` want it; without it they are skipped.
+BROWSER = "chromium"
 BROWSER_TEST = re.compile(r"mark\.browser\b")
 
 REQUIREMENTS = {"runtime": "requirements.txt", "development": "requirements-dev.txt"}
@@ -44,12 +44,12 @@ def main() -> int:
 
 
 def ensure_debian_packages(purpose: str) -> None:
-    """Install what is missing when root; otherwise name the exact command, and stop only where nothing works."""
+    """Install what is missing when root; otherwise name the exact command, and stop unless it can be done without."""
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
         return
-    wanted = [*PDF_LIBRARIES, *PDF_FONTS]
-    if purpose == "development" and not browser_found() and browser_tests_exist():
-        wanted += BROWSER
+    wanted = list(PDF_LIBRARIES)
+    if purpose == "development" and shutil.which(BROWSER) is None and browser_tests_exist():
+        wanted.append(BROWSER)
     missing = missing_debian_packages(wanted)
     if not missing:
         return
@@ -61,7 +61,7 @@ def ensure_debian_packages(purpose: str) -> None:
     command = f"sudo apt-get install -y {' '.join(missing)}"
     if set(missing) & set(PDF_LIBRARIES):
         raise SetupError(f"Receipts are drawn with Debian packages that are missing. Run this, then repeat: {command}")
-    say(f"Going on without {' '.join(missing)}; to add what is missing, run: {command}")
+    say(f"Browser tests will be skipped; to run them: {command}")
 
 
 def missing_debian_packages(names: Sequence[str]) -> list[str]:
@@ -80,10 +80,6 @@ def apt_install(names: Sequence[str]) -> bool:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
     return done.returncode == 0
-
-
-def browser_found() -> bool:
-    return shutil.which("chromium") is not None
 
 
 def browser_tests_exist() -> bool:
