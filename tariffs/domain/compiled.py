@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from common.units import kwh_to_wh
@@ -35,9 +36,9 @@ WH_PER_KWH = 1000
 
 # What an unmeasured value is looked up under: it satisfies no limit.
 UNKNOWN = -1
-# Zero or one band index per load limit the tariff has.
-Load = tuple[int, int, int, int]
-NO_LOAD: Load = (0, 0, 0, 0)
+# The band of each of least power, most power, least current and most current that the tariff looks at.
+Load = tuple[int, ...]
+NO_LOAD: Load = ()
 
 # The dimension that time is, by state.
 TIME_DIMENSION = {
@@ -47,6 +48,10 @@ TIME_DIMENSION = {
     PeriodState.RESERVATION_EXPIRED: Dimension.TIME,
 }
 RESERVATION_STATES = frozenset({PeriodState.RESERVED, PeriodState.RESERVATION_EXPIRED})
+
+
+# An exact number as numerator and denominator, not reduced: Fraction reduces after every step, which costs.
+Ratio = tuple[int, int]
 
 
 class Skipped(NamedTuple):
@@ -61,7 +66,7 @@ class Choice(NamedTuple):
 
     element: int
     component: PriceComponent | None
-    unit_rate: Fraction
+    unit_rate: Ratio
     skipped: tuple[Skipped, ...]
 
 
@@ -133,22 +138,23 @@ class CompiledTariff:
         )
         self._duration = Limits([r.min_duration for r in restrictions], [r.max_duration for r in restrictions])
         # A lower limit is held against the lowest value of a period, an upper limit against its highest.
-        self._loads = (
-            Limits([r.min_power for r in restrictions], nothing),
-            Limits(nothing, [r.max_power for r in restrictions]),
-            Limits([r.min_current for r in restrictions], nothing),
-            Limits(nothing, [r.max_current for r in restrictions]),
+        power = (
+            _LoadLimits("power", "min_power_kw", Limits([r.min_power for r in restrictions], nothing)),
+            _LoadLimits("power", "max_power_kw", Limits(nothing, [r.max_power for r in restrictions])),
         )
+        current = (
+            _LoadLimits("current", "min_current_a", Limits([r.min_current for r in restrictions], nothing)),
+            _LoadLimits("current", "max_current_a", Limits(nothing, [r.max_current for r in restrictions])),
+        )
+        self._loads = tuple(load for load in (*power, *current) if load.limits.edges)
         self._conditions = [conditions_of(restriction) for restriction in restrictions]
         self._decisions: dict[tuple[int, int, int, Load, PeriodState], Decision] = {}
         self.energy_edges: tuple[Decimal, ...] = tuple(Decimal(edge) for edge in self._energy.edges)
         self.duration_edges = tuple(timedelta(seconds=int(edge)) for edge in self._duration.edges)
-        self.power_edges = tuple(sorted({Decimal(e) for limits in self._loads[:2] for e in limits.edges}))
-        self.current_edges = tuple(sorted({Decimal(e) for limits in self._loads[2:] for e in limits.edges}))
+        self.power_edges = _all_edges(power)
+        self.current_edges = _all_edges(current)
         #: None where no element looks at power or current.
-        self.load_of: Callable[[Period], Load] | None = (
-            self._load_of if self.power_edges or self.current_edges else None
-        )
+        self.load_of: Callable[[Period], Load] | None = _load_reader(self._loads)
 
     def edges(self, clock_at: datetime, end_at: datetime) -> list[Edge]:
         """Every moment in [clock_at, end_at) at which the local clock or the time since `clock_at` changes a price."""
@@ -181,10 +187,12 @@ class CompiledTariff:
             "calendar": calendar,
             "duration": self._duration.mask(duration),
             "energy": self._energy.mask(energy),
-            "power": self._loads[0].mask(load[0]) & self._loads[1].mask(load[1]),
-            "current": self._loads[2].mask(load[2]) & self._loads[3].mask(load[3]),
+            "power": -1,
+            "current": -1,
             "state": -1,  # `order` holds only elements for this state
         }
+        for load_limits, band in zip(self._loads, load, strict=True):
+            held[load_limits.subject] &= load_limits.limits.mask(band)
         order = self._order(state)
         reserved = state in RESERVATION_STATES
         return Decision(
@@ -219,54 +227,67 @@ class CompiledTariff:
             if not unmet:
                 return Choice(index, component, unit_rate(component), tuple(skipped))
             skipped.append(Skipped(index, unmet))
-        return Choice(-1, None, Fraction(0), tuple(skipped)) if skipped else None
+        return Choice(-1, None, (0, 1), tuple(skipped)) if skipped else None
 
     def conditions(self, element: int) -> tuple[Condition, ...]:
         """Every condition of an element, in words; all of them held where it was chosen."""
         return self._conditions[element]
 
-    def _load_of(self, period: Period) -> Load:
-        least_power, most_power, least_current, most_current = self._loads
-        idle = period.state is not PeriodState.CHARGING
-        return (
-            _power_band(least_power.edges, period.min_power_kw, period, idle),
-            _power_band(most_power.edges, period.max_power_kw, period, idle),
-            _current_band(least_current.edges, period.min_current_a, idle),
-            _current_band(most_current.edges, period.max_current_a, idle),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _LoadLimits:
+    """The limits on one of a period's load values, and the band an idle period is in: it draws nothing."""
+
+    subject: str
+    attribute: str
+    limits: Limits
+
+    def band(self, period: Period) -> int:
+        value = getattr(period, self.attribute)
+        if value is not None:
+            return bisect_right(self.limits.edges, value)
+        if period.state is not PeriodState.CHARGING:
+            return bisect_right(self.limits.edges, 0)
+        if self.subject == "current":
+            return UNKNOWN
+        hours = Fraction((period.end_at - period.start_at) // MICROSECOND, MICROSECONDS_PER_HOUR)
+        power_kw = Fraction(period.energy_wh) / WH_PER_KWH / hours if hours else Fraction(0)
+        return bisect_right(self.limits.edges, power_kw)
 
 
-def _power_band(edges: Sequence[Decimal | int], power_kw: Decimal | None, period: Period, idle: bool) -> int:
-    if not edges:
-        return 0
-    if power_kw is not None:
-        return bisect_right(edges, power_kw)
-    hours = Fraction((period.end_at - period.start_at) // MICROSECOND, MICROSECONDS_PER_HOUR)
-    if idle or not hours:
-        return bisect_right(edges, 0)
-    return bisect_right(edges, Fraction(period.energy_wh) / WH_PER_KWH / hours)
+def _all_edges(loads: Sequence[_LoadLimits]) -> tuple[Decimal, ...]:
+    return tuple(sorted({Decimal(edge) for load in loads for edge in load.limits.edges}))
 
 
-def _current_band(edges: Sequence[Decimal | int], current_a: Decimal | None, idle: bool) -> int:
-    if not edges:
-        return 0
-    if current_a is not None:
-        return bisect_right(edges, current_a)
-    return bisect_right(edges, 0) if idle else UNKNOWN
+def _load_reader(loads: Sequence[_LoadLimits]) -> Callable[[Period], Load] | None:
+    """A function from a period to its bands. It runs once per period, so one limit is read without a loop."""
+    if not loads:
+        return None
+    if len(loads) > 1:
+        return lambda period: tuple([load.band(period) for load in loads])
+    only = loads[0]
+    value_of, edges = attrgetter(only.attribute), only.limits.edges
+    bands = [(band,) for band in range(len(edges) + 1)]
+
+    def read(period: Period) -> Load:
+        value = value_of(period)
+        return (only.band(period),) if value is None else bands[bisect_right(edges, value)]
+
+    return read
 
 
 def _wh(limit_kwh: Decimal | None) -> Decimal | None:
     return None if limit_kwh is None else kwh_to_wh(limit_kwh)
 
 
-def unit_rate(component: PriceComponent) -> Fraction:
+def unit_rate(component: PriceComponent) -> Ratio:
     """The price of one Wh, one microsecond, or once."""
-    price = Fraction(component.price)
+    numerator, denominator = component.price.as_integer_ratio()
     if component.dimension is Dimension.ENERGY:
-        return price / WH_PER_KWH
+        return numerator, denominator * WH_PER_KWH
     if component.dimension is Dimension.FLAT:
-        return price
-    return price / MICROSECONDS_PER_HOUR
+        return numerator, denominator
+    return numerator, denominator * MICROSECONDS_PER_HOUR
 
 
 @lru_cache(maxsize=2048)

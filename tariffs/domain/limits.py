@@ -11,7 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from tariffs.domain.result import CostLine, LineKind, decimal_of, known_sum, vat_totals
+from tariffs.domain.compiled import Ratio
+from tariffs.domain.result import CostLine, LineKind, VatTotal, decimal_of, known_sum, vat_totals
 from tariffs.domain.spec import Dimension, PriceLimit, TariffSpec, TaxIncluded
 
 ZERO = Fraction(0)
@@ -31,31 +32,36 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """The adjustment lines, and the totals with each limit applied to its own side."""
+    """The adjustment lines, all lines per VAT rate, and the totals with each limit applied to its own side."""
 
     lines: tuple[CostLine, ...]
+    vat_totals: tuple[VatTotal, ...]
     net: Fraction | None
     gross: Fraction | None
 
 
-def taxed(amount: Fraction, vat_percent: Decimal | None, tax_included: TaxIncluded) -> Amounts:
+def taxed(ratio: Ratio, vat_percent: Decimal | None, tax_included: TaxIncluded) -> Amounts:
     """(net, gross) of an amount priced as `tax_included` says; the side that needs an unknown rate is None."""
-    if tax_included is TaxIncluded.NOT_APPLICABLE or not amount:
+    number, scale = ratio
+    amount = Fraction(number, scale)
+    if tax_included is TaxIncluded.NOT_APPLICABLE or not number:
         return amount, amount
     if vat_percent is None:
         return (None, amount) if tax_included is TaxIncluded.YES else (amount, None)
-    factor = 1 + Fraction(vat_percent) / 100
-    return (amount / factor, amount) if tax_included is TaxIncluded.YES else (amount, amount * factor)
+    percent, percent_scale = vat_percent.as_integer_ratio()
+    whole, with_vat = 100 * percent_scale, 100 * percent_scale + percent
+    if tax_included is TaxIncluded.YES:
+        return Fraction(number * whole, scale * with_vat), amount
+    return amount, Fraction(number * with_vat, scale * whole)
 
 
 def apply_limits(
     spec: TariffSpec, lines: Sequence[CostLine], default_vat_percent: Decimal | None, span: Span
 ) -> Limited:
     """Bring the sum of `lines` within the tariff's highest and then its lowest price."""
-    net = known_sum(line.exact_net for line in lines)
-    gross = known_sum(line.exact_gross for line in lines)
-    if spec.max_price is None and spec.min_price is None:
-        return Limited((), net, gross)
+    by_rate = vat_totals(lines)
+    net = known_sum([total.exact_net for total in by_rate])
+    gross = known_sum([total.exact_gross for total in by_rate])
     adjustments: list[CostLine] = []
     totals: Amounts = (net, gross)
     documents: Amounts = totals
@@ -70,13 +76,17 @@ def apply_limits(
         elif missed:
             added = [_topped_up(limit, documents, spec, default_vat_percent, span)]
         adjustments += added
-        change = (known_sum(line.exact_net for line in added), known_sum(line.exact_gross for line in added))
+        if not added:
+            continue
+        change = (known_sum([line.exact_net for line in added]), known_sum([line.exact_gross for line in added]))
         documents = _plus(documents[0], change[0]), _plus(documents[1], change[1])
         totals = (
             _clamped(kind, limit.net, totals[0], change[0]),
             _clamped(kind, limit.gross, totals[1], change[1]),
         )
-    return Limited(tuple(adjustments), *totals)
+    if adjustments:
+        by_rate = vat_totals((*lines, *adjustments))
+    return Limited(tuple(adjustments), by_rate, *totals)
 
 
 def _missed(kind: LineKind, limit: PriceLimit, totals: Amounts) -> list[Fraction]:
@@ -85,10 +95,8 @@ def _missed(kind: LineKind, limit: PriceLimit, totals: Amounts) -> list[Fraction
     for stated, total in ((limit.net, totals[0]), (limit.gross, totals[1])):
         if stated is None or total is None:
             continue
-        wanted = Fraction(stated)
-        broken = total > wanted if kind is LineKind.MAX_PRICE else total < wanted
-        if broken:
-            factors.append(wanted / total if total > 0 else ZERO)
+        if total > stated if kind is LineKind.MAX_PRICE else total < stated:
+            factors.append(Fraction(stated) / total if total > 0 else ZERO)
     return factors
 
 

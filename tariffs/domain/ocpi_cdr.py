@@ -184,11 +184,7 @@ def _period(fields: Fields, start: datetime | None, end: datetime | None) -> lis
     if not charging:
         return [replace(whole, state=PeriodState.PARKED)]
     turn = min(end, start + timedelta(microseconds=round(Fraction(charging) * 3_600_000_000)))
-    none = {"min_power_kw": None, "max_power_kw": None, "min_current_a": None, "max_current_a": None}
-    return [
-        replace(whole, end_at=turn),
-        replace(whole, start_at=turn, state=PeriodState.PARKED, energy_wh=Decimal(0), **none),
-    ]
+    return [replace(whole, end_at=turn), Period(turn, end, PeriodState.PARKED)]
 
 
 def _check_volumes(fields: Fields, charging: Decimal, parking: Decimal, reserved: Decimal, length: timedelta) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, Inexact, localcontext
 from fractions import Fraction
+from math import lcm
 
 from tariffs.domain.compiled import (
     FAR,
@@ -34,16 +35,18 @@ from tariffs.domain.compiled import (
     CompiledTariff,
     Decision,
     Load,
+    Ratio,
     Skipped,
     compile_document,
     compile_tariff,
 )
 from tariffs.domain.limits import Span, apply_limits, taxed
-from tariffs.domain.result import CostLine, FreeQuantity, LineKind, RatedSession, vat_totals
+from tariffs.domain.result import CostLine, FreeQuantity, LineKind, RatedSession, ratio_sum
 from tariffs.domain.spec import Dimension, Period, PeriodState, PriceComponent, TaxIncluded
 
 __all__ = ["compile_document", "compile_tariff", "rate"]
 
+ONCE: Ratio = (1, 1)
 EXACT = Context(prec=100, traps=[Inexact])
 ZERO = Decimal(0)
 
@@ -67,7 +70,7 @@ def rate(
         if lead < len(periods):
             if lead and periods[lead].start_at != periods[lead - 1].end_at:
                 raise ValueError(f"period {lead} does not start where the one before ends")
-            bill.add(_Phase(tariff, periods[lead:], lead))
+            bill.add(_Phase(tariff, periods[lead:] if lead else periods, lead))
         return bill.rated(Span(len(periods) - 1, periods[0].start_at, periods[-1].end_at))
 
 
@@ -93,14 +96,14 @@ class _Use:
     last_period: int
     time: timedelta = timedelta(0)
     energy_wh: Decimal = ZERO
-    share_microseconds: Fraction | int = 0
-    share_wh: Fraction | int = 0
+    time_shares: tuple[Ratio, ...] = ()
+    energy_shares: tuple[Ratio, ...] = ()
 
-    def microseconds(self) -> Fraction | int:
-        return self.time // MICROSECOND + self.share_microseconds
+    def microseconds(self) -> Ratio:
+        return ratio_sum(((self.time // MICROSECOND, 1), *self.time_shares))
 
-    def wh(self) -> Fraction:
-        return Fraction(self.energy_wh) + self.share_wh
+    def wh(self) -> Ratio:
+        return ratio_sum((self.energy_wh.as_integer_ratio(), *self.energy_shares))
 
 
 class _Phase:
@@ -205,31 +208,37 @@ class _Phase:
             self.last_time[_TIME_KINDS[use.state]] = decision.time
 
     def _cut(self, period: Period, index: int, load: Load, energy: Decimal, edge: int, band: int) -> tuple[int, int]:
-        """Divide a period at every moment inside it that switches an element; returns the edge and band at its end."""
-        edges, energy_edges = self._edges, self._tariff.energy_edges
-        start_at, wh = period.start_at, Fraction(period.energy_wh)
+        """Divide a period at every moment inside it that switches an element; returns the edge and band at its end.
+
+        Positions are shares of the period over one denominator, `scale`.
+        """
+        edges = self._edges
+        start_at = period.start_at
         length = (period.end_at - start_at) // MICROSECOND
-        cuts: list[tuple[Fraction, int, int]] = []
+        wh, wh_scale = period.energy_wh.as_integer_ratio()
+        cuts: list[tuple[Ratio, int, int]] = []
         for later in range(edge + 1, len(edges)):
             if edges[later].at >= period.end_at:
                 break
-            cuts.append((Fraction((edges[later].at - start_at) // MICROSECOND, length), 1, 0))
+            cuts.append((((edges[later].at - start_at) // MICROSECOND, length), 1, 0))
         after = energy + period.energy_wh
-        for limit in energy_edges[band:]:
+        for limit in self._tariff.energy_edges[band:]:
             if limit >= after:
                 break
-            cuts.append((Fraction(limit - energy) / wh, 0, 1))
-        cuts.sort()
-        begin = Fraction(0)
-        for position, edge_step, band_step in [*cuts, (Fraction(1), 0, 0)]:
+            missing, missing_scale = (limit - energy).as_integer_ratio()
+            cuts.append(((missing * wh_scale, missing_scale * wh), 0, 1))
+        scale = lcm(*(denominator for (_, denominator), _, _ in cuts))
+        marks = sorted((number * (scale // denominator), *steps) for (number, denominator), *steps in cuts)
+        begin = 0
+        for position, edge_step, band_step in [*marks, (scale, 0, 0)]:
             share = position - begin
             if share:
                 decision = self._tariff.decide(edges[edge].calendar, edges[edge].duration, band, load, period.state)
-                piece_at = start_at + int(begin * length) * MICROSECOND
-                piece_end_at = start_at + int(position * length) * MICROSECOND
+                piece_at = start_at + begin * length // scale * MICROSECOND
+                piece_end_at = start_at + position * length // scale * MICROSECOND
                 use = self._use(decision, period.state, piece_at, piece_end_at, index, index)
-                use.share_microseconds += share * length
-                use.share_wh += share * wh
+                use.time_shares += ((share * length, scale),)
+                use.energy_shares += ((share * wh, scale * wh_scale),)
                 self._note_last(use, length > 0, wh > 0)
             begin = position
             edge += edge_step
@@ -244,8 +253,8 @@ class _Group:
     kind: LineKind
     choice: Choice
     use: _Use
-    measured: Fraction
-    rounding: Fraction | int
+    measured: Ratio
+    billed: Ratio
     skipped: dict[Skipped, None]
     end_at: datetime
     last_period: int
@@ -268,17 +277,16 @@ class _Bill:
     def add(self, phase: _Phase) -> None:
         for flat, use in phase.flats.values():
             if flat.component is not None:
-                one = Fraction(1)
                 kind = LineKind.RESERVATION_FLAT if use.state in RESERVATION_STATES else LineKind.FLAT
                 skipped = dict.fromkeys(flat.skipped)
-                group = _Group(kind, flat, use, one, 0, skipped, use.start_at, use.first_period)
-                self._line(group, flat.component, one, one, flat.unit_rate)
+                group = _Group(kind, flat, use, ONCE, ONCE, skipped, use.start_at, use.first_period)
+                self._line(group, flat.component, 1)
         groups: dict[_Key, _Group] = {}
         for use in phase.uses:
             energy, time = use.decision.energy, use.decision.time
-            if energy is not None and (wh := use.wh()):
+            if energy is not None and (wh := use.wh())[0]:
                 _gather(groups, LineKind.ENERGY, energy, use, wh)
-            if time is not None and (microseconds := use.microseconds()):
+            if time is not None and (microseconds := use.microseconds())[0]:
                 _gather(groups, _TIME_KINDS[use.state], time, use, microseconds)
         _round_up(groups, LineKind.ENERGY, phase.last_energy, 1)
         for kind in (LineKind.PARKING_TIME, LineKind.TIME, LineKind.RESERVATION_TIME):
@@ -292,35 +300,36 @@ class _Bill:
     def rated(self, span: Span) -> RatedSession:
         spec = self._tariff.spec
         limited = apply_limits(spec, self._lines, self._default_vat_percent, span)
-        lines = (*self._lines, *limited.lines)
         return RatedSession(
             tariff=self._tariff,
             gross_priced=spec.tax_included is TaxIncluded.YES,
-            lines=lines,
+            lines=(*self._lines, *limited.lines),
             free=tuple(self._free),
-            vat_totals=vat_totals(lines),
+            vat_totals=limited.vat_totals,
             exact_total_net=limited.net,
             exact_total_gross=limited.gross,
         )
 
     def _add_group(self, group: _Group, units: int) -> None:
-        measured = group.measured / units
-        if group.choice.component is None:
-            free = FreeQuantity(group.kind, measured, tuple(group.skipped), group.use.start_at, group.end_at)
-            self._free.append(free)
+        if group.choice.component is not None:
+            self._line(group, group.choice.component, units)
             return
-        billed = group.measured + group.rounding
-        self._line(group, group.choice.component, billed / units, measured, billed * group.choice.unit_rate)
+        quantity = Fraction(group.measured[0], group.measured[1] * units)
+        self._free.append(FreeQuantity(group.kind, quantity, tuple(group.skipped), group.use.start_at, group.end_at))
 
-    def _line(
-        self, group: _Group, component: PriceComponent, quantity: Fraction, measured: Fraction, amount: Fraction
-    ) -> None:
+    def _line(self, group: _Group, component: PriceComponent, units: int) -> None:
+        billed, billed_scale = group.billed
+        price, price_scale = group.choice.unit_rate
+        quantity = Fraction(billed, billed_scale * units)
+        measured = quantity
+        if group.measured is not group.billed:
+            measured = Fraction(group.measured[0], group.measured[1] * units)
         vat_percent = component.vat_percent
         if vat_percent is None:
             vat_percent = self._default_vat_percent
         if self._tax_included is TaxIncluded.NOT_APPLICABLE:
             vat_percent = None
-        net, gross = taxed(amount, vat_percent, self._tax_included)
+        net, gross = taxed((billed * price, billed_scale * price_scale), vat_percent, self._tax_included)
         self._lines.append(
             CostLine(
                 kind=group.kind,
@@ -342,14 +351,14 @@ class _Bill:
         )
 
 
-def _gather(groups: dict[_Key, _Group], kind: LineKind, choice: Choice, use: _Use, amount: Fraction) -> None:
+def _gather(groups: dict[_Key, _Group], kind: LineKind, choice: Choice, use: _Use, amount: Ratio) -> None:
     key = (kind, choice.element)
     group = groups.get(key)
     if group is None:
         skipped = dict.fromkeys(choice.skipped)
-        groups[key] = _Group(kind, choice, use, amount, 0, skipped, use.end_at, use.last_period)
+        groups[key] = _Group(kind, choice, use, amount, amount, skipped, use.end_at, use.last_period)
         return
-    group.measured += amount
+    group.measured = group.billed = ratio_sum((group.measured, amount))
     group.skipped.update(dict.fromkeys(choice.skipped))
     group.end_at = max(group.end_at, use.end_at)
     group.last_period = max(group.last_period, use.last_period)
@@ -359,7 +368,8 @@ def _round_up(groups: dict[_Key, _Group], kind: LineKind, last: Choice | None, u
     """Round the priced total of `kind` up to the step of the component that priced it last; it bears the rest."""
     if last is None or last.component is None or not last.component.step_size:
         return
-    total = sum((g.measured for g in groups.values() if g.kind is kind and g.choice.component is not None), Fraction(0))
-    rest = total % (last.component.step_size * unit)
-    if rest:
-        groups[kind, last.element].rounding = last.component.step_size * unit - rest
+    total, scale = ratio_sum([g.measured for g in groups.values() if g.kind is kind and g.choice.component is not None])
+    missing = -total % (last.component.step_size * unit * scale)
+    if missing:
+        group = groups[kind, last.element]
+        group.billed = ratio_sum((group.measured, (missing, scale)))

@@ -184,6 +184,6 @@ def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "true or false"
     for types, name in (((int, Decimal), "a number"), (str, "text"), (list, "a list"), (Mapping, "an object")):
-        if isinstance(value, types):  # type: ignore[arg-type]
+        if isinstance(value, types):
             return name
     return f"a {type(value).__name__}"

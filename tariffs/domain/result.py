@@ -5,18 +5,19 @@ within 34 digits (a third of an hour does not).
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from math import lcm
 
 from common.currencies import exponent
 from common.errors import VoltledgerError
 from tariffs.domain import jsontext
-from tariffs.domain.compiled import CompiledTariff, Skipped
+from tariffs.domain.compiled import CompiledTariff, Ratio, Skipped
 from tariffs.domain.words import Condition
 
 _WIDE = Context(prec=34)
@@ -55,7 +56,8 @@ UNITS = {
 
 def decimal_of(value: Fraction) -> Decimal:
     """`value` as a Decimal: exact where it ends within 34 digits, else rounded there."""
-    return _WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))
+    numerator, denominator = value.as_integer_ratio()
+    return _WIDE.divide(Decimal(numerator), Decimal(denominator))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,19 +259,27 @@ def _text(value: Fraction | Decimal | None) -> str | None:
 
 def vat_totals(lines: Iterable[CostLine]) -> tuple[VatTotal, ...]:
     """Sum lines per VAT rate, in the order in which the rates appear."""
-    nets: dict[Decimal | None, list[Fraction | None]] = {}
-    grosses: dict[Decimal | None, list[Fraction | None]] = {}
+    amounts: dict[Decimal | None, tuple[list[Fraction | None], list[Fraction | None]]] = {}
     for line in lines:
-        nets.setdefault(line.vat_percent, []).append(line.exact_net)
-        grosses.setdefault(line.vat_percent, []).append(line.exact_gross)
-    return tuple(VatTotal(percent, known_sum(nets[percent]), known_sum(grosses[percent])) for percent in nets)
+        nets, grosses = amounts.setdefault(line.vat_percent, ([], []))
+        nets.append(line.exact_net)
+        grosses.append(line.exact_gross)
+    return tuple(VatTotal(percent, known_sum(nets), known_sum(grosses)) for percent, (nets, grosses) in amounts.items())
 
 
-def known_sum(amounts: Iterable[Fraction | None]) -> Fraction | None:
+def known_sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
     """The sum; None as soon as one part is unknown."""
-    total = Fraction(0)
+    ratios = []
     for amount in amounts:
         if amount is None:
             return None
-        total += amount
-    return total
+        ratios.append(amount.as_integer_ratio())
+    return amounts[0] if len(amounts) == 1 else Fraction(*ratio_sum(ratios))
+
+
+def ratio_sum(ratios: Sequence[Ratio]) -> Ratio:
+    """The exact sum over the least common denominator."""
+    if len(ratios) == 1:
+        return ratios[0]
+    scale = lcm(*[denominator for _, denominator in ratios])
+    return sum([numerator * (scale // denominator) for numerator, denominator in ratios]), scale

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -151,5 +152,5 @@ def _table(document: dict[str, Any]) -> str:
     return "\n".join(text)
 
 
-def _number(value: object) -> str:
-    return "unknown" if value is None else format(value, "f")  # type: ignore[str-format]
+def _number(value: Decimal | None) -> str:
+    return "unknown" if value is None else format(value, "f")

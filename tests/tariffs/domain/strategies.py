@@ -1,0 +1,129 @@
+"""Random tariffs and sessions that make the rules meet: overlapping hours, clock changes, tiers, blocks, several rates."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from tariffs.domain.spec import (
+    Dimension,
+    Element,
+    Period,
+    PeriodState,
+    PriceComponent,
+    PriceLimit,
+    ReservationRestriction,
+    Restrictions,
+    TariffSpec,
+    TaxIncluded,
+)
+
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
+VATS = (None, Decimal(0), Decimal(7), Decimal(19), Decimal("8.1"))
+STEPS = (0, 1, 7, 60, 300, 500, 900, 1800)
+# Around the clock changes of 2026 in Berlin, New York and Lord Howe, and a plain week.
+STARTS = (
+    datetime(2026, 3, 28, 20, tzinfo=UTC),
+    datetime(2026, 10, 24, 20, tzinfo=UTC),
+    datetime(2026, 3, 8, 1, tzinfo=UTC),
+    datetime(2026, 11, 1, 1, tzinfo=UTC),
+    datetime(2026, 4, 4, 10, tzinfo=UTC),
+    datetime(2026, 6, 18, 9, 30, tzinfo=UTC),
+)
+
+
+def decimals(top: int, places: int) -> st.SearchStrategy[Decimal]:
+    return st.integers(0, top * 10**places).map(lambda n: Decimal(n).scaleb(-places))
+
+
+def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:  # type: ignore[type-arg]
+    return st.one_of(st.none(), st.none(), strategy)
+
+
+times = st.builds(time, st.integers(0, 23), st.sampled_from((0, 15, 30, 59)))
+dates = st.dates(date(2026, 3, 1), date(2026, 11, 10))
+
+
+@st.composite
+def restrictions(draw: st.DrawFn, *, reservation: bool) -> Restrictions:
+    kwh = sorted(draw(st.lists(decimals(30, 2), min_size=2, max_size=2, unique=True)))
+    duration = sorted(draw(st.lists(st.integers(0, 90_000), min_size=2, max_size=2, unique=True)))
+    return Restrictions(
+        start_time=draw(maybe(times)),
+        end_time=draw(maybe(times)),
+        start_date=draw(maybe(dates)),
+        end_date=draw(maybe(dates)),
+        min_kwh=draw(maybe(st.just(kwh[0]))),
+        max_kwh=draw(maybe(st.just(kwh[1]))),
+        min_duration=draw(maybe(st.just(duration[0]))),
+        max_duration=draw(maybe(st.just(duration[1]))),
+        min_power=draw(maybe(st.sampled_from((Decimal(4), Decimal(11))))),
+        max_power=draw(maybe(st.sampled_from((Decimal(11), Decimal(22))))),
+        min_current=draw(maybe(st.just(Decimal(16)))),
+        max_current=draw(maybe(st.just(Decimal(32)))),
+        days=draw(st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 7), min_size=1, max_size=6))),
+        reservation=draw(st.sampled_from(ReservationRestriction)) if reservation else None,
+    )
+
+
+@st.composite
+def elements(draw: st.DrawFn, *, priced: bool = False) -> Element:
+    reservation = draw(st.integers(0, 5)) == 0
+    dimensions = (Dimension.FLAT, Dimension.TIME) if reservation else tuple(Dimension)
+    vats = VATS[1:] if priced else VATS
+    chosen = draw(st.lists(st.sampled_from(dimensions), min_size=1, max_size=3, unique=True))
+    components = tuple(
+        PriceComponent(
+            dimension,
+            draw(decimals(4, 3)),
+            draw(st.sampled_from(vats)),
+            draw(st.sampled_from(STEPS)),
+        )
+        for dimension in chosen
+    )
+    if not reservation and draw(st.integers(0, 2)) == 0:
+        return Element(components)
+    return Element(components, draw(restrictions(reservation=reservation)))
+
+
+@st.composite
+def tariffs(draw: st.DrawFn, *, priced: bool = False) -> TariffSpec:
+    """With `priced` every component has a VAT rate and the tariff no limits."""
+    limits = None if priced else draw(st.sampled_from((None, None, "max", "min")))
+    limit = PriceLimit(Decimal("3.00"), Decimal("3.40"))
+    return TariffSpec(
+        currency="EUR",
+        elements=tuple(draw(st.lists(elements(priced=priced), min_size=1, max_size=6))),
+        tax_included=draw(st.sampled_from(TaxIncluded)),
+        min_price=limit if limits == "min" else None,
+        max_price=limit if limits == "max" else None,
+    )
+
+
+@st.composite
+def sessions(draw: st.DrawFn, *, most: int = 8) -> list[Period]:
+    at = draw(st.sampled_from(STARTS)) + timedelta(minutes=draw(st.integers(0, 900)))
+    periods = []
+    states = [PeriodState.CHARGING] * 4 + [PeriodState.PARKED] * 2
+    lead = draw(st.sampled_from((0, 0, 0, 1, 2)))
+    kind = draw(st.sampled_from((PeriodState.RESERVED, PeriodState.RESERVATION_EXPIRED)))
+    count = draw(st.integers(1, most))
+    for index in range(count):
+        reserved = index < lead
+        end_at = at + timedelta(seconds=draw(st.one_of(st.integers(0, 7200), st.integers(7200, 50_000))))
+        power = draw(st.one_of(st.none(), st.sampled_from((Decimal(3), Decimal(11), Decimal(22), Decimal("11.5")))))
+        current = draw(st.one_of(st.none(), st.sampled_from((Decimal(6), Decimal(16), Decimal(32)))))
+        periods.append(
+            Period(
+                start_at=at,
+                end_at=end_at,
+                state=kind if reserved else draw(st.sampled_from(states)),
+                energy_wh=Decimal(0) if reserved else draw(st.one_of(st.just(Decimal(0)), decimals(12_000, 1))),
+                min_power_kw=power,
+                max_power_kw=power,
+                min_current_a=current,
+                max_current_a=current,
+            )
+        )
+        at = end_at
+    return periods
