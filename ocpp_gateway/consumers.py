@@ -28,7 +28,7 @@ _POLICY_VIOLATION: Final = 1008
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one socket may ask of us. Beyond `frames_per_second` it is read more slowly, and closed if that does not help.
+    """What one socket may ask of us. Beyond `frames_per_second` it is read more slowly; closed if that does not help.
 
     A station that waits for each answer, as OCPP demands, never comes near.
     """

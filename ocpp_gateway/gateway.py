@@ -106,7 +106,7 @@ class Gateway:
     # Sockets --------------------------------------------------------------------------------------------------
 
     async def admit(self, identity: str, credentials: Credentials | None, *, is_encrypted: bool) -> Station | None:
-        """See services.admission.admit_station. Also None while the database is out of reach: the station tries again."""
+        """See services.admission.admit_station. None also while the database is out of reach: stations try again."""
         try:
             return await self._threads.run(
                 admit_station, identity=identity, credentials=credentials, is_encrypted=is_encrypted
