@@ -53,7 +53,7 @@ def tariff() -> TariffSpec:
 
 
 def session() -> list[Period]:
-    """A Wednesday evening: three hours of charging reported every two minutes with its power, then twenty of standing."""
+    """A Wednesday evening: three hours of charging, reported every two minutes, then twenty minutes parked."""
     at = datetime(2026, 6, 17, 18, 3, 20, tzinfo=UTC)
     periods = []
     for index in range(PERIODS):

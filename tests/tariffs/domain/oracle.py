@@ -1,8 +1,8 @@
 """The pricing rules written down as plainly as possible, to hold the engine against. Slow on purpose.
 
-Every period is cut at every quarter of an hour, every local hour any element names, and every energy and duration limit;
-each piece is then looked up element by element. `number` is Fraction for proofs (nothing is rounded) and Decimal for the
-benchmark of what a plain implementation costs.
+Every period is cut at every quarter of an hour, every local hour any element names, and every energy and duration
+limit; each piece is then looked up element by element. `number` is Fraction for proofs (nothing is rounded) and Decimal
+for the benchmark of what a plain implementation costs.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -129,7 +130,7 @@ def _pieces(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any) 
                     if limit is not None:
                         cuts.add((number(limit) * 1000 - used) / wh)
         inside = sorted(cut for cut in cuts if 0 <= cut <= 1)
-        for begin, end in zip(inside, inside[1:], strict=False):
+        for begin, end in pairwise(inside):
             pieces.append(
                 Piece(
                     at=period.start_at + timedelta(microseconds=int(begin * length)),

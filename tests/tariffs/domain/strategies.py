@@ -1,4 +1,4 @@
-"""Random tariffs and sessions that make the rules meet: overlapping hours, clock changes, tiers, blocks, several rates."""
+"""Random tariffs and sessions that make the rules meet: overlapping hours, clock changes, tiers, blocks, VAT rates."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal

@@ -1,7 +1,6 @@
 """What must hold for every tariff and session. The engine is held against the plain rules of oracle.py, exactly."""
 
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import assume, given, settings
@@ -21,7 +20,7 @@ def in_base_units(kind: str, quantity: Fraction) -> Fraction:
     return quantity * UNITS.get(kind, 3_600_000_000)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(tariffs(), st.sampled_from(ZONES), sessions())
 def test_the_engine_agrees_with_the_plain_rules(spec: TariffSpec, zone: str, periods: list[Period]) -> None:
     rated = rate(compile_tariff(spec, zone), periods)
@@ -35,7 +34,7 @@ def test_the_engine_agrees_with_the_plain_rules(spec: TariffSpec, zone: str, per
     assert (rated.exact_total_net, rated.exact_total_gross) == (answer.net, answer.gross)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tariffs(), st.sampled_from(ZONES), sessions(), st.data())
 def test_an_extra_period_boundary_changes_no_price(
     spec: TariffSpec, zone: str, periods: list[Period], data: st.DataObject
@@ -60,7 +59,7 @@ def test_an_extra_period_boundary_changes_no_price(
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tariffs(priced=True), st.sampled_from(ZONES), sessions())
 def test_parts_sum_to_the_whole_and_net_and_vat_to_gross(spec: TariffSpec, zone: str, periods: list[Period]) -> None:
     rated = rate(compile_tariff(spec, zone), periods)
@@ -75,14 +74,15 @@ def test_parts_sum_to_the_whole_and_net_and_vat_to_gross(spec: TariffSpec, zone:
     assert abs(Fraction(payable.gross) - rated.exact_total_gross) <= half_cents
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tariffs(priced=True), st.sampled_from(ZONES), sessions(), st.data())
 def test_more_energy_never_costs_less_while_no_element_looks_at_energy(
     spec: TariffSpec, zone: str, periods: list[Period], data: st.DataObject
 ) -> None:
+    # Blocks are left out: the rest of a block is billed at the price that happened to come last.
     elements = tuple(
         Element(
-            element.components,
+            tuple(replace(component, step_size=0) for component in element.components),
             replace(element.restrictions, min_kwh=None, max_kwh=None, min_power=None, max_power=None),
         )
         for element in spec.elements
@@ -91,18 +91,12 @@ def test_more_energy_never_costs_less_while_no_element_looks_at_energy(
     index = data.draw(st.integers(0, len(periods) - 1))
     assume(periods[index].state in ("CHARGING", "PARKED"))
     more = replace(periods[index], energy_wh=periods[index].energy_wh + data.draw(st.integers(1, 5000)))
-    # A step of energy is rounded up with the last price; blocks of one Wh keep that out of the comparison.
-    elements = tuple(
-        Element(tuple(replace(component, step_size=0) for component in element.components), element.restrictions)
-        for element in elements
-    )
-    tariff = compile_tariff(replace(spec, elements=elements), zone)
     before = rate(tariff, periods)
     after = rate(tariff, [*periods[:index], more, *periods[index + 1 :]])
     assert after.exact_total_gross >= before.exact_total_gross
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tariffs(priced=True), st.sampled_from(ZONES), sessions(), st.data())
 def test_the_order_of_equal_elements_is_irrelevant(
     spec: TariffSpec, zone: str, periods: list[Period], data: st.DataObject
@@ -115,7 +109,7 @@ def test_the_order_of_equal_elements_is_irrelevant(
     assert after.exact_total_gross == before.exact_total_gross
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(tariffs(), st.sampled_from(ZONES), sessions())
 def test_the_same_input_gives_the_same_hash(spec: TariffSpec, zone: str, periods: list[Period]) -> None:
     again = compile_tariff.__wrapped__(spec, zone)
