@@ -25,7 +25,7 @@ class Document(models.Model):
 
     Once issued, nothing changes but the three `pdf_*` columns and `rendered_at`, which are filled once (database
     trigger). Seller and buyer are copied, so that a later change of address does not rewrite the past. The PDF is a
-    function of this row, its lines and its VAT totals; shape of `content`: invoicing.selectors.facts.
+    function of this row, its lines and its VAT totals; shape of `content`: invoicing.services.facts.
     """
 
     Kind = DocumentKind

@@ -57,6 +57,7 @@ def due_cdr_ids(now: datetime) -> Iterator[int]:
 
 
 def due_cdrs(now: datetime) -> QuerySet[Cdr]:
-    paid = Q(charging_session__payment_status=ChargingSession.PaymentStatus.PAID)
+    status = ChargingSession.PaymentStatus
+    settled = Q(charging_session__payment_status__in=[status.PAID, status.NOTHING_DUE])
     waited = Q(created_at__lte=now - WAIT_FOR_PAYMENT)
-    return Cdr.objects.filter(gross__gt=0, receipt__isnull=True).filter(paid | waited)
+    return Cdr.objects.filter(gross__gt=0, receipt__isnull=True).filter(settled | waited)

@@ -1,5 +1,6 @@
 """From HTML to PDF/A-3b. The same HTML, assets and library versions give the same bytes."""
 
+import atexit
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -71,4 +72,6 @@ def _engine() -> _Engine:
         url_fetcher=fetcher,
         font_config=fonts,
     )
+    # Before the interpreter takes apart what the fonts' temporary folder is removed with.
+    atexit.register(_engine.cache_clear)
     return _Engine(html=HTML, url_fetcher=fetcher, font_configuration=fonts, stylesheet=stylesheet)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import pgettext
 
 from billing.models import FundingLeg
 from common.formats import babel_locale, money_words, number_words, unit_price_words
@@ -37,6 +37,7 @@ class Party:
 class Fact:
     label: str
     value: str
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _present(document: Document, lines: Sequence[DocumentLine], totals: Sequence
     return Paper(
         language=document.language,
         number=document.number,
-        title=gettext("Receipt"),
+        title=pgettext("document", "Receipt"),
         issued_at=document.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         issued_on=formats.day(document.issued_on, locale),
         supplied_on=formats.day(document.supplied_on, locale),
@@ -135,7 +136,7 @@ def _present(document: Document, lines: Sequence[DocumentLine], totals: Sequence
 def _summary(content: dict[str, Any], locale: Locale) -> str:
     session, place = content["session"], content["place"]
     started_at = datetime.fromisoformat(session["started_at"])
-    return gettext("%(energy)s kWh at %(place)s, %(city)s, on %(day)s") % {
+    return pgettext("document", "%(energy)s kWh at %(place)s, %(city)s, on %(day)s") % {
         "energy": number_words(_kwh(session["energy_wh"]), 3),
         "place": place["name"],
         "city": place["city"],
@@ -151,7 +152,7 @@ def _seller(seller: dict[str, str]) -> Party:
                 None,
                 [
                     *_address(seller),
-                    gettext("VAT id %(vat_id)s") % seller if seller["vat_id"] else "",
+                    pgettext("document", "VAT id %(vat_id)s") % seller if seller["vat_id"] else "",
                     seller["registration"],
                     seller["email"],
                 ],
@@ -176,14 +177,14 @@ def _facts(content: dict[str, Any], locale: Locale) -> tuple[Fact, ...]:
     session, place = content["session"], content["place"]
     started_at, ended_at = (datetime.fromisoformat(session[name]) for name in ("started_at", "ended_at"))
     facts = [
-        Fact(gettext("Place"), ", ".join(filter(None, [place["name"], *_address(place)]))),
-        Fact(gettext("Charge point"), _charge_point(place)),
-        Fact(gettext("Time"), formats.span(started_at, ended_at, session["time_zone"], locale)),
-        Fact(gettext("Duration"), formats.duration(session["duration_seconds"])),
-        Fact(gettext("Energy"), formats.quantity(_kwh(session["energy_wh"]), "kWh", locale)),
-        Fact(gettext("Meter"), _meter(session, locale)),
-        Fact(gettext("Session"), f"#{session['number']}"),
-        Fact(gettext("Started with"), content["driver"]["token"]),
+        Fact(pgettext("document", "Place"), ", ".join(filter(None, [place["name"], *_address(place)])), is_long=True),
+        Fact(pgettext("document", "Charge point"), _charge_point(place), is_long=True),
+        Fact(pgettext("document", "Time"), formats.span(started_at, ended_at, session["time_zone"], locale)),
+        Fact(pgettext("document", "Duration"), formats.duration(session["duration_seconds"])),
+        Fact(pgettext("document", "Energy"), formats.quantity(_kwh(session["energy_wh"]), "kWh", locale)),
+        Fact(pgettext("document", "Meter"), _meter(session, locale)),
+        Fact(pgettext("document", "Session"), f"#{session['number']}"),
+        Fact(pgettext("document", "Started with"), content["driver"]["token"]),
     ]
     return tuple(fact for fact in facts if fact.value)
 
@@ -191,7 +192,7 @@ def _facts(content: dict[str, Any], locale: Locale) -> tuple[Fact, ...]:
 def _charge_point(place: dict[str, Any]) -> str:
     if place["connector"] is None:
         return str(place["charge_point"])
-    return gettext("%(charge_point)s, connector %(number)s (%(plug)s, %(power)s kW %(current)s)") % {
+    return pgettext("document", "%(charge_point)s, connector %(number)s (%(plug)s, %(power)s kW %(current)s)") % {
         "charge_point": place["charge_point"],
         "number": place["connector"],
         "plug": PLUGS.get(place["plug"], place["plug"]),
@@ -250,14 +251,14 @@ def _payment(row: dict[str, str], currency: str, locale: Locale, time_zone: str)
 def _state_words(row: dict[str, str], locale: Locale, time_zone: str) -> str:
     if row["state"] == FundingLeg.State.PAID:
         if not row["paid_at"]:
-            return gettext("Paid")
+            return pgettext("document", "Paid")
         paid_on = datetime.fromisoformat(row["paid_at"]).astimezone(ZoneInfo(time_zone)).date()
-        return gettext("Paid on %(day)s") % {"day": formats.day(paid_on, locale)}
+        return pgettext("document", "Paid on %(day)s") % {"day": formats.day(paid_on, locale)}
     if row["state"] == FundingLeg.State.REQUIRES_ACTION:
-        return gettext("Waits for your confirmation to your bank")
+        return pgettext("document", "Waits for your confirmation to your bank")
     if row["source"] == FundingLeg.Source.CARD:
-        return gettext("To be charged to your card")
-    return gettext("Still to be paid")
+        return pgettext("document", "To be charged to your card")
+    return pgettext("document", "Still to be paid")
 
 
 def _paid_words(rows: Sequence[dict[str, str]], currency: str) -> str:
@@ -268,17 +269,17 @@ def _paid_words(rows: Sequence[dict[str, str]], currency: str) -> str:
         is_paid = row["state"] == FundingLeg.State.PAID
         match row["source"]:
             case FundingLeg.Source.WALLET_CASH:
-                parts.append(gettext("%(amount)s from wallet") % words)
+                parts.append(pgettext("document", "%(amount)s from wallet") % words)
             case FundingLeg.Source.WALLET_PROMO:
-                parts.append(gettext("%(amount)s from promotional credit") % words)
+                parts.append(pgettext("document", "%(amount)s from promotional credit") % words)
             case FundingLeg.Source.CARD if is_paid:
-                parts.append((gettext("%(amount)s card %(card)s") % words).strip())
+                parts.append((pgettext("document", "%(amount)s from card %(card)s") % words).strip())
             case FundingLeg.Source.CARD:
-                parts.append((gettext("%(amount)s to be charged to card %(card)s") % words).strip())
+                parts.append((pgettext("document", "%(amount)s to be charged to card %(card)s") % words).strip())
             case FundingLeg.Source.OPEN_ACCESS:
-                parts.append(gettext("%(amount)s paid by the operator") % words)
+                parts.append(pgettext("document", "%(amount)s paid by the operator") % words)
             case _:
-                parts.append(gettext("%(amount)s still to be paid") % words)
+                parts.append(pgettext("document", "%(amount)s still to be paid") % words)
     return ", ".join(parts)
 
 
@@ -288,21 +289,31 @@ def _reasons(content: dict[str, Any], lines: Sequence[DocumentLine]) -> tuple[st
     reasons = []
     if tariff["name"]:
         reasons.append(
-            gettext("The price list “%(name)s”, version %(version)s, applies %(scope)s.")
+            pgettext("document", "The price list “%(name)s”, version %(version)s, applies %(scope)s.")
             % {"name": tariff["name"], "version": tariff["version"], "scope": scope_words(tariff["scope"])}
         )
-    reasons.append(gettext("It was fixed when the session was authorised; later changes do not touch this session."))
+    reasons.append(
+        pgettext("document", "It was fixed when the session was authorised; later changes do not touch this session.")
+    )
     if contract:
-        reasons.append(gettext("Your contract at that time: “%(contract)s”.") % {"contract": contract})
+        reasons.append(pgettext("document", "Your contract at that time: “%(contract)s”.") % {"contract": contract})
     if "MIN_PRICE" in kinds:
-        reasons.append(gettext("The price list has a minimum price for a session, which this session did not reach."))
+        reasons.append(
+            pgettext("document", "The price list has a minimum price for a session, which this session did not reach.")
+        )
     if "MAX_PRICE" in kinds:
-        reasons.append(gettext("The price list has a maximum price for a session, which this session would exceed."))
+        reasons.append(
+            pgettext("document", "The price list has a maximum price for a session, which this session would exceed.")
+        )
     if ROUNDING_KIND in kinds:
         reasons.append(
-            gettext("Each line is rounded for itself, the total only once; the rounding line is the difference.")
+            pgettext(
+                "document", "Each line is rounded for itself, the total only once; the rounding line is the difference."
+            )
         )
-    reasons.append(gettext("All prices include VAT. VAT is computed on the total of each rate, not line by line."))
+    reasons.append(
+        pgettext("document", "All prices include VAT. VAT is computed on the total of each rate, not line by line.")
+    )
     return tuple(reasons)
 
 

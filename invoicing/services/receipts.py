@@ -13,7 +13,7 @@ from invoicing.domain.lines import PaperLine, RateTotal
 from invoicing.errors import NothingToReceipt
 from invoicing.models import Document, DocumentLine, DocumentVatTotal
 from invoicing.selectors.documents import document_for
-from invoicing.selectors.facts import ReceiptFacts, receipt_facts
+from invoicing.services.facts import ReceiptFacts, receipt_facts
 from invoicing.services.numbering import allocate_number
 from invoicing.services.wording import line_words
 

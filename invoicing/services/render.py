@@ -1,7 +1,6 @@
 """Drawing the PDF of a document, once."""
 
 import hashlib
-from base64 import b64encode
 
 import segno
 from django.core.files.base import ContentFile
@@ -14,7 +13,7 @@ from common import clock
 from invoicing.errors import AlreadyRendered, DocumentDamaged
 from invoicing.models import Document
 from invoicing.selectors.documents import to_render
-from invoicing.services.pdf import ASSETS, html_to_pdf
+from invoicing.services.pdf import html_to_pdf
 from invoicing.services.presentation import present
 
 
@@ -46,7 +45,7 @@ def draw(document: Document) -> bytes:
     with translation.override(paper.language):
         html = render_to_string(
             "invoicing/receipt_pdf.html",
-            {"paper": paper, "qr": _qr(paper.online), "mark": _data_url((ASSETS / "mark.svg").read_bytes())},
+            {"paper": paper, "qr": _qr(paper.online)},
         )
     return html_to_pdf(html)
 
@@ -73,7 +72,3 @@ def _store(document: Document, pdf: bytes) -> str:
 
 def _qr(address: str) -> str:
     return str(segno.make(address, error="m", micro=False).svg_data_uri(border=0, dark="#17201c", xmldecl=False))
-
-
-def _data_url(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"

@@ -1,8 +1,18 @@
 """The words of documents, in the reader's language: the caller activates it, the functions answer in it."""
 
-from django.utils.translation import gettext
+import re
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import pgettext
 
 from billing.models import FundingLeg
+from common.formats import babel_locale
+from common.units import SECONDS_PER_HOUR, wh_to_kwh
+from invoicing.domain import formats
+
+# A duration as tariffs.domain.words writes it.
+_SECONDS = re.compile(r"(\d+) s\b")
 
 PLUGS = {
     "IEC_62196_T1": "Type 1",
@@ -16,36 +26,58 @@ PLUGS = {
 def line_words(kind: str) -> str:
     """What a line is for (the kinds of tariffs.domain.result.LineKind, and our own ROUNDING)."""
     return {
-        "ENERGY": gettext("Energy"),
-        "TIME": gettext("Charging time"),
-        "PARKING_TIME": gettext("Parking after charging"),
-        "FLAT": gettext("Start fee"),
-        "RESERVATION_FLAT": gettext("Reservation fee"),
-        "RESERVATION_TIME": gettext("Reserved time"),
-        "MIN_PRICE": gettext("Up to the minimum price"),
-        "MAX_PRICE": gettext("Reduction to the maximum price"),
-        "ROUNDING": gettext("Rounding of the lines above"),
+        "ENERGY": pgettext("document", "Energy"),
+        "TIME": pgettext("document", "Charging time"),
+        "PARKING_TIME": pgettext("document", "Parking after charging"),
+        "FLAT": pgettext("document", "Start fee"),
+        "RESERVATION_FLAT": pgettext("document", "Reservation fee"),
+        "RESERVATION_TIME": pgettext("document", "Reserved time"),
+        "MIN_PRICE": pgettext("document", "Up to the minimum price"),
+        "MAX_PRICE": pgettext("document", "Reduction to the maximum price"),
+        "ROUNDING": pgettext("document", "Rounding of the lines above"),
     }[kind]
+
+
+def detail_words(kind: str, explanation: dict[str, Any]) -> str:
+    """When a price applied and how its quantity was rounded up, from a cost line's explanation; often empty."""
+    details = [
+        _SECONDS.sub(lambda seconds: formats.duration(int(seconds[1])), condition["words"])
+        for condition in explanation.get("matched", ())
+    ]
+    step_size = explanation.get("step_size") or 0
+    if step_size > 1 and Decimal(explanation["quantity"]) != Decimal(explanation["measured"]):
+        details.append(_step_words(kind, Decimal(explanation["measured"]), step_size))
+    return " · ".join(details)
+
+
+def _step_words(kind: str, measured: Decimal, step_size: int) -> str:
+    if kind == "ENERGY":
+        locale = babel_locale()
+        used, step = (formats.quantity(energy, "kWh", locale) for energy in (measured, wh_to_kwh(Decimal(step_size))))
+    else:
+        used = formats.duration(int((measured * SECONDS_PER_HOUR).to_integral_value()))
+        step = formats.duration(step_size)
+    return pgettext("document", "%(used)s used, billed in steps of %(step)s") % {"used": used, "step": step}
 
 
 def scope_words(scope: str) -> str:
     """Where a tariff applies, as the end of “This price applies …”."""
     return {
-        "network": gettext("everywhere in our network"),
-        "country": gettext("in this country"),
-        "region": gettext("in this region"),
-        "location": gettext("at this location"),
-        "charge_point": gettext("at this charge point"),
-        "connector": gettext("at this connector"),
+        "network": pgettext("document", "everywhere in our network"),
+        "country": pgettext("document", "in this country"),
+        "region": pgettext("document", "in this region"),
+        "location": pgettext("document", "at this location"),
+        "charge_point": pgettext("document", "at this charge point"),
+        "connector": pgettext("document", "at this connector"),
     }.get(scope, "")
 
 
 def source_words(source: str) -> str:
     """Where money came from."""
     return {
-        FundingLeg.Source.WALLET_PROMO: gettext("Wallet, promotional credit"),
-        FundingLeg.Source.WALLET_CASH: gettext("Wallet"),
-        FundingLeg.Source.CARD: gettext("Card"),
-        FundingLeg.Source.OPEN_ACCESS: gettext("Paid by the operator"),
-        FundingLeg.Source.DEBT: gettext("Still to be paid"),
+        FundingLeg.Source.WALLET_PROMO: pgettext("document", "Wallet, promotional credit"),
+        FundingLeg.Source.WALLET_CASH: pgettext("document", "Wallet"),
+        FundingLeg.Source.CARD: pgettext("document", "Card"),
+        FundingLeg.Source.OPEN_ACCESS: pgettext("document", "Paid by the operator"),
+        FundingLeg.Source.DEBT: pgettext("document", "Still to be paid"),
     }[FundingLeg.Source(source)]

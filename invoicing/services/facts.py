@@ -17,12 +17,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import translation
+
 from accounts.models import Driver
-from billing.models import Cdr, ChargingSession, FundingLeg, Payment, PaymentMethod
+from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Payment, PaymentMethod
 from common import clock
-from invoicing.domain.lines import PaperLine, RatedLine, RateTotal, paper_lines
+from invoicing.domain.lines import PaperLine, RatedLine, RateTotal, paper_lines, with_vat
 from invoicing.errors import LinesDoNotAddUp
+from invoicing.services.wording import detail_words
 from locations.models import LegalEntity, Location
+from tariffs.domain.ocpi import parse_tariff_text
+from tariffs.domain.spec import TaxIncluded
+from tariffs.models import TariffVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class ReceiptFacts:
 
 
 def receipt_facts(cdr: Cdr) -> ReceiptFacts:
-    """Six queries. Raises LinesDoNotAddUp when the Cdr's lines, totals and columns disagree."""
+    """In words of the driver's language. Raises LinesDoNotAddUp when the Cdr's lines, totals and columns disagree."""
     session = ChargingSession.objects.select_related(
         "charge_point__location__legal_entity",
         "connector",
@@ -56,6 +62,8 @@ def receipt_facts(cdr: Cdr) -> ReceiptFacts:
         # Settlement bills neither a session that runs nor one of nobody.
         raise LinesDoNotAddUp
     totals = rate_totals(cdr)
+    with translation.override(session.driver.language):
+        rated = _rated_lines(cdr, session.tariff_version)
     return ReceiptFacts(
         driver=session.driver,
         legal_entity=location.legal_entity,
@@ -63,7 +71,7 @@ def receipt_facts(cdr: Cdr) -> ReceiptFacts:
         buyer=_buyer(session.driver),
         supplied_on=clock.local_date(session.ended_at, location.time_zone),
         country=location.country,
-        lines=paper_lines(_rated_lines(cdr), totals, cdr.currency),
+        lines=paper_lines(rated, totals, cdr.currency),
         totals=totals,
         content={
             "version": 1,
@@ -83,7 +91,7 @@ def rate_totals(cdr: Cdr) -> list[RateTotal]:
     """The Cdr's VAT totals, highest rate first. Raises LinesDoNotAddUp when they do not sum to its columns."""
     totals = [
         RateTotal(
-            vat_percent=Decimal(row["percent"]),
+            vat_percent=Decimal(row["percent"] or 0),
             net=Decimal(row["net"]),
             vat=Decimal(row["vat"]),
             gross=Decimal(row["gross"]),
@@ -96,18 +104,22 @@ def rate_totals(cdr: Cdr) -> list[RateTotal]:
     return sorted(totals, key=lambda row: row.vat_percent, reverse=True)
 
 
-def _rated_lines(cdr: Cdr) -> list[RatedLine]:
-    return [
-        RatedLine(
-            kind=line.kind,
-            quantity=line.quantity,
-            unit=line.unit,
-            unit_price=line.unit_price,
-            vat_percent=line.vat_percent if line.vat_percent is not None else Decimal(0),
-            net=line.net,
-        )
-        for line in cdr.lines.order_by("seq")
-    ]
+def _rated_lines(cdr: Cdr, version: TariffVersion | None) -> list[RatedLine]:
+    shown_with_vat = version is not None and parse_tariff_text(version.document).tax_included is TaxIncluded.YES
+    return [_rated_line(line, shown_with_vat=shown_with_vat) for line in cdr.lines.order_by("seq")]
+
+
+def _rated_line(line: CostLine, *, shown_with_vat: bool) -> RatedLine:
+    vat_percent = line.vat_percent if line.vat_percent is not None else Decimal(0)
+    return RatedLine(
+        kind=line.kind,
+        detail=detail_words(line.kind, line.explanation),
+        quantity=line.quantity,
+        unit=line.unit,
+        unit_price=line.unit_price if shown_with_vat else with_vat(line.unit_price, vat_percent),
+        vat_percent=vat_percent,
+        net=line.net,
+    )
 
 
 def _seller(entity: LegalEntity) -> dict[str, str]:
