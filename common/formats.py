@@ -1,4 +1,4 @@
-"""Amounts, prices, energy and durations as people write them in the active language. Nothing here rounds for booking."""
+"""Amounts, prices, energy and durations as people write them in the active language. For reading, never for booking."""
 
 from decimal import Decimal
 

@@ -27,8 +27,8 @@ Outcome = ChargingSession.Outcome
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(ReadOnlyAdmin):
     list_display = (
-        "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label", "paid_label",
-        "review_reason",
+        "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label",
+        "paid_label", "review_reason",
     )  # fmt: skip
     list_filter = (
         "status", "outcome", "payment_status", "channel", "review_reason", "charge_point__location",

@@ -33,7 +33,7 @@ def _how_it_is_paid(kind: ContractType) -> str:
     return {
         BillingModel.POSTPAID: _("You charge first. Afterwards the session is charged to your card."),
         BillingModel.PREAUTH: _(
-            "An amount is held on your card when you start. Only what you used is charged; the rest is free again at once."
+            "An amount is held on your card when you start. Only what you used is charged; the rest is released."
         ),
         BillingModel.WALLET: _("Sessions are paid from your wallet. A session stops before the wallet is empty."),
         BillingModel.SUBSCRIPTION_ONLY: _("Charging is part of your subscription."),

@@ -18,7 +18,7 @@ Sample = tuple[datetime, Decimal]
 
 @dataclass(frozen=True)
 class MeterCurve:
-    """`line` and `area` are SVG point lists in a WIDTH x HEIGHT box, baseline at HEIGHT; `top_w` is the box's upper edge."""
+    """`line` and `area` are SVG points in a WIDTH x HEIGHT box, baseline at HEIGHT; `top_w` is its upper edge."""
 
     line: str
     area: str
@@ -32,7 +32,7 @@ class MeterCurve:
 
 
 def meter_curve(session: ChargingSession) -> MeterCurve | None:
-    """Reported power, or where a station reports none the average power between energy readings; None without either."""
+    """Reported power or, where a station reports none, the average between energy readings; None without either."""
     values = MeterValue.objects.filter(
         charging_session=session, measurand__in=[MeterValue.Measurand.POWER, MeterValue.Measurand.ENERGY], phase=""
     ).order_by("occurred_at", "pk")

@@ -47,7 +47,7 @@ class PaidPart:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Amounts are gross, in the Cdr's currency. `rounding` is what rounding once on the total makes beside the lines."""
+    """Amounts are gross, in the Cdr's currency. `rounding`: the total, rounded once, less the lines as shown."""
 
     lines: tuple[ExplainedLine, ...]
     rounding: Decimal

@@ -52,7 +52,7 @@ def connector_badge(connector: Connector) -> Badge:
 
 @register.filter
 def session_badge(session: ChargingSession) -> Badge:
-    """Where a session stands, for its driver: first whether it runs, then whether it is priced, then whether it is paid."""
+    """Where a session stands, for its driver: does it run, then is it priced, then is it paid."""
     status, outcome = ChargingSession.Status, ChargingSession.Outcome
     if session.status == status.CANCELLED:
         return Badge(_("Never started"))

@@ -8,8 +8,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from accounts.models import Contract, Driver
 from accounts.errors import NoContract
+from accounts.models import Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from common import clock
 

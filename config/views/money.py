@@ -58,8 +58,16 @@ def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
         _("Entry hash"),
     ]
     rows = (
-        [row.at, event_words(row.event), row.reference, row.note]
-        + [row.change.amount, row.balance.amount, str(row.balance.currency), row.hash]
+        [
+            row.at,
+            event_words(row.event),
+            row.reference,
+            row.note,
+            row.change.amount,
+            row.balance.amount,
+            str(row.balance.currency),
+            row.hash,
+        ]
         for row in statement(driver.pk)
     )
     return csv_file("wallet.csv", heading, rows)

@@ -1,4 +1,4 @@
-"""What charging costs at a connector, in a sentence and a table a consumer understands: gross, before anything starts."""
+"""What charging costs at a connector, in a sentence and a table a consumer understands: gross, before it starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
