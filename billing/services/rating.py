@@ -28,7 +28,7 @@ def rate_session(session: ChargingSession, upto: datetime | None = None) -> Rate
 
 
 def gross_so_far(session: ChargingSession, ahead: timedelta = _NO_TIME) -> Decimal:
-    """What a running session costs by now, rounded, or will cost `ahead` from its last meter value at its present power.
+    """What a running session costs by now, rounded; with `ahead`, what it will cost then at its present power.
 
     Raises NoTariff, BadInput, VatUnknown.
     """
@@ -80,8 +80,11 @@ def metered_of(session: ChargingSession, upto: datetime | None = None) -> Metere
 
 
 def _projected(metered: Metered, session: ChargingSession, ahead: timedelta) -> Metered:
-    """As if the present power went on for `ahead`."""
+    """As if the present power went on for `ahead`; where none is reported, the connector's rated power."""
+    power_w = session.power_w
+    if power_w is None:
+        power_w = Decimal(session.connector.max_power_w if session.connector else 0)
     ended_at = metered.ended_at + ahead
     hours = Decimal(ahead // timedelta(microseconds=1)) / 1_000_000 / SECONDS_PER_HOUR
-    register_wh = metered.meter_start_wh + session.energy_wh + (session.power_w or Decimal(0)) * hours
+    register_wh = metered.meter_start_wh + session.energy_wh + power_w * hours
     return replace(metered, ended_at=ended_at, readings=[*metered.readings, Reading(ended_at, ENERGY, register_wh)])

@@ -75,7 +75,7 @@ def test_an_unknown_card_is_refused_and_the_report_kept(stand):
         (lambda s: Token.objects.update(status="blocked"), "token_blocked"),
         (lambda s: Token.objects.update(valid_until=NOON), "token_expired"),
         (lambda s: type(s.contract.driver).objects.update(status="blocked"), "driver_blocked"),
-        (lambda s: s.contract.driver.payment_methods.update(status="removed"), "no_payment_method"),
+        (lambda s: s.contract.driver.payment_methods.update(status="removed", is_default=False), "no_payment_method"),
         (lambda s: type(s.contract).objects.update(ends_at=NOON), "no_contract"),
         (lambda s: type(s.contract.contract_type).objects.update(billing_model="subscription_only"), "no_subscription"),
     ],
