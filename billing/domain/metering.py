@@ -54,10 +54,14 @@ def periods_of(tariff: CompiledTariff, metered: Metered) -> tuple[Period, ...]:
         if reading.measurand == CHARGING:
             at = max(reading.at, metered.started_at)
             states.append(StateChange(at, PeriodState.CHARGING if reading.value else PeriodState.PARKED))
-        elif reading.measurand == ENERGY and metered.started_at <= reading.at <= until:
-            if register_wh <= reading.value and (most_wh is None or reading.value <= most_wh):
-                register_wh = reading.value
-                samples.append(MeterSample(reading.at, register_wh, *loads.get(reading.at, (None, None))))
+        elif (
+            reading.measurand == ENERGY
+            and metered.started_at <= reading.at <= until
+            and register_wh <= reading.value
+            and (most_wh is None or reading.value <= most_wh)
+        ):
+            register_wh = reading.value
+            samples.append(MeterSample(reading.at, register_wh, *loads.get(reading.at, (None, None))))
     if most_wh is not None:
         samples.append(MeterSample(until, most_wh))
     return build_periods(tariff, started_at=metered.started_at, ended_at=end_at, samples=samples, states=states)

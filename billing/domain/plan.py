@@ -38,7 +38,7 @@ class PlannedEntry:
 
 @dataclass(frozen=True, slots=True)
 class PostingPlan:
-    """One ledger transaction: its entries in order and, by account id, the new tips of the owners' accounts."""
+    """One ledger transaction: its entries in order and, by account id, the owners' new tips and freed reserves."""
 
     idempotency_key: str
     content_hash: str
@@ -49,6 +49,7 @@ class PostingPlan:
     note: str
     entries: tuple[PlannedEntry, ...]
     tips: Mapping[int, Tip]
+    released: Mapping[int, Decimal]
 
 
 def plan_posting(
@@ -61,8 +62,12 @@ def plan_posting(
     accounts: Mapping[str, AccountState],
     reference: str = "",
     note: str = "",
+    released: Mapping[int, Decimal] | None = None,
 ) -> PostingPlan:
-    """Chain `postings` onto the locked `accounts` (by account key). Raises Unbalanced."""
+    """Chain `postings` onto the locked `accounts` (by account key). Raises Unbalanced.
+
+    `released` is what stops being reserved, by account id; of accounts that are posted to.
+    """
     check_balanced(postings, currency)
     entries: list[PlannedEntry] = []
     tips: dict[int, Tip] = {}
@@ -86,4 +91,5 @@ def plan_posting(
         note=note,
         entries=tuple(entries),
         tips=tips,
+        released={account_id: amount for account_id, amount in (released or {}).items() if account_id in tips},
     )

@@ -1,8 +1,10 @@
 """Writing a posting plan: one statement on PostgreSQL, a few multi-row ones elsewhere. Nothing decides here."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import F
 
 from billing.domain.plan import PostingPlan
 from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction
@@ -24,8 +26,10 @@ tx AS (
         %s::bigint[], %s::text[], %s::numeric[], %s::int[], %s::numeric[], %s::text[], %s::text[]
     ) AS e
 ), moved AS (
-    UPDATE billing_ledgeraccount AS account SET posted = t.posted, entry_count = t.count, last_hash = t.hash
-    FROM tx, unnest(%s::bigint[], %s::numeric[], %s::int[], %s::text[]) AS t(id, posted, count, hash)
+    UPDATE billing_ledgeraccount AS account
+    SET posted = t.posted, entry_count = t.count, last_hash = t.hash, pending = account.pending - t.released
+    FROM tx, unnest(%s::bigint[], %s::numeric[], %s::int[], %s::text[], %s::numeric[])
+        AS t(id, posted, count, hash, released)
     WHERE account.id = t.id
 )"""
 _WRITE = f"WITH {POSTING_CTES} SELECT id FROM tx"  # noqa: S608 (constants only)
@@ -67,6 +71,7 @@ def posting_parameters(plan: PostingPlan) -> list[Any]:
         [tip.balance for tip in plan.tips.values()],
         [tip.count for tip in plan.tips.values()],
         [tip.hash for tip in plan.tips.values()],
+        [plan.released.get(account_id, Decimal(0)) for account_id in plan.tips],
     ]
 
 
@@ -97,6 +102,9 @@ def _write_rows(plan: PostingPlan) -> int | None:
     )
     for account_id, tip in plan.tips.items():
         LedgerAccount.objects.filter(pk=account_id).update(
-            posted=tip.balance, entry_count=tip.count, last_hash=tip.hash
+            posted=tip.balance,
+            entry_count=tip.count,
+            last_hash=tip.hash,
+            pending=F("pending") - plan.released.get(account_id, Decimal(0)),
         )
     return transaction.pk

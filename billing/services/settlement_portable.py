@@ -1,0 +1,134 @@
+"""Reading and writing a settlement through the ORM: right on every database, and what SQLite runs."""
+
+import json
+from datetime import datetime
+
+from django.db.models import F
+
+from billing.domain.metering import Metered
+from billing.domain.plan import PostingPlan
+from billing.domain.postings import receivable, wallet
+from billing.domain.settlement import Bill, Facts, HeldAmount
+from billing.domain.waterfall import WALLET_SOURCES
+from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount, WalletLot
+from billing.services.accounts import state_of
+from billing.services.ledger_writer import write_posting
+from billing.services.lots import open_lots
+from billing.services.rating import metered_of
+from billing.services.settlement_rows import BillRows
+from common.errors import IdempotencyConflict
+from common.locking import lock_row, lock_rows
+
+
+def read_facts(session_id: int) -> Facts | None:
+    """Lock the session and its driver's accounts and read what its settlement depends on; None when it is not due.
+
+    Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
+    """
+    session = lock_row(ChargingSession.objects.filter(pk=session_id))
+    if (session.status, session.outcome) != (ChargingSession.Status.ENDED, ChargingSession.Outcome.PENDING):
+        return None
+    session = ChargingSession.objects.select_related(
+        "tariff_version", "contract__contract_type", "charge_point__location"
+    ).get(pk=session_id)
+    own_keys = {
+        wallet(session.driver_id or 0, session.currency).key,
+        receivable(session.driver_id or 0, session.currency).key,
+    }
+    accounts = {row.key: state_of(row) for row in lock_rows(LedgerAccount.objects.filter(key__in=own_keys))}
+    purse = accounts.get(wallet(session.driver_id or 0, session.currency).key)
+    contract_type = session.contract.contract_type if session.contract else None
+    location = session.charge_point.location
+    return Facts(
+        session_id=session.pk,
+        public_id=str(session.public_id),
+        review_reason=session.review_reason,
+        driver_id=session.driver_id,
+        billing_model=contract_type.billing_model if contract_type else "",
+        wallet_use=contract_type.wallet_use if contract_type else "",
+        currency=session.currency,
+        vat_percent=session.vat_percent,
+        tariff_document=session.tariff_version.document if session.tariff_version else "",
+        country=location.country,
+        time_zone=location.time_zone,
+        metered=_metered(session),
+        accounts=accounts,
+        lots=open_lots(purse.id) if purse else [],
+        holds=[
+            HeldAmount(pk, amount)
+            for pk, amount in Hold.objects.filter(
+                charging_session=session, source=Hold.Source.WALLET, status=Hold.Status.ACTIVE
+            )
+            .order_by("pk")
+            .values_list("pk", "amount")
+        ],
+    )
+
+
+def _metered(session: ChargingSession) -> Metered | None:
+    if session.meter_start_wh is None or session.meter_stop_wh is None:
+        return None
+    return metered_of(session)
+
+
+def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: datetime) -> tuple[int, list[int]]:
+    """Write a bill: posting, Cdr, lines, legs, lots, holds, session. The Cdr's id and its card legs' ids.
+
+    Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
+    """
+    transaction_id = write_posting(plan) if plan is not None else None
+    if plan is not None and transaction_id is None:
+        raise IdempotencyConflict
+    cdr = Cdr.objects.create(
+        charging_session_id=bill.facts.session_id,
+        ledger_transaction_id=transaction_id,
+        currency=rows.cdr.currency,
+        net=rows.cdr.net,
+        vat=rows.cdr.vat,
+        gross=rows.cdr.gross,
+        vat_totals=json.loads(rows.cdr.vat_totals),
+        energy_wh=rows.cdr.energy_wh,
+        duration_seconds=rows.cdr.duration_seconds,
+        tariff_digest=rows.cdr.tariff_digest,
+        rating_digest=rows.cdr.rating_digest,
+        periods=json.loads(rows.cdr.periods),
+        created_at=moment,
+    )
+    CostLine.objects.bulk_create(
+        CostLine(
+            cdr=cdr,
+            seq=line.seq,
+            kind=line.kind,
+            quantity=line.quantity,
+            unit=line.unit,
+            unit_price=line.unit_price,
+            vat_percent=line.vat_percent,
+            net=line.net,
+            explanation=json.loads(line.explanation),
+        )
+        for line in rows.lines
+    )
+    legs = FundingLeg.objects.bulk_create(
+        FundingLeg(
+            cdr=cdr,
+            seq=row.leg.seq,
+            source=row.leg.source,
+            lot_id=row.leg.lot_id,
+            amount=row.leg.amount,
+            state=row.state,
+        )
+        for row in rows.legs
+    )
+    for leg in bill.legs:
+        if leg.source in WALLET_SOURCES:
+            WalletLot.objects.filter(pk=leg.lot_id).update(remaining=F("remaining") - leg.amount)
+    for hold, captured in bill.captures():
+        Hold.objects.filter(pk=hold.id).update(
+            status=Hold.Status.CAPTURED if captured else Hold.Status.RELEASED,
+            captured_amount=captured,
+            resolved_at=moment,
+        )
+    ChargingSession.objects.filter(pk=bill.facts.session_id).update(
+        outcome=ChargingSession.Outcome.BILLED, payment_status=rows.payment_status
+    )
+    return cdr.pk, [leg.pk for leg in legs if leg.source == FundingLeg.Source.CARD]

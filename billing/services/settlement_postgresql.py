@@ -1,0 +1,244 @@
+"""Reading and writing a settlement on PostgreSQL: one locked read, one more read, one statement that writes it all.
+
+Row by row through the ORM the same settlement takes some forty statements. What is decided in between is the same code
+as everywhere (billing.domain.settlement); tests hold both against each other.
+"""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from billing.domain.chain import Tip
+from billing.domain.metering import RATED_MEASURANDS, Metered, Reading
+from billing.domain.plan import AccountState, PostingPlan
+from billing.domain.settlement import REVENUE_CODES, Bill, Facts, HeldAmount
+from billing.domain.waterfall import WALLET_SOURCES, Lot
+from billing.models import ChargingSession
+from billing.services.ledger_writer import POSTING_CTES, posting_parameters
+from billing.services.settlement_rows import BillRows
+from common.errors import IdempotencyConflict
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# First the session, then its driver's accounts by key: one statement, so one way to the server. What else is read must
+# not be read here: after waiting for the lock this statement would still see what was there before the wait.
+_LOCK = """
+WITH locked AS MATERIALIZED (
+    SELECT id, public_id, status, outcome, review_reason, driver_id, currency, vat_percent, started_at, ended_at,
+        stopped_at, meter_start_wh, meter_stop_wh
+    FROM billing_chargingsession WHERE id = %s FOR NO KEY UPDATE
+), owned AS MATERIALIZED (
+    SELECT id, key, entry_count, posted, last_hash, pending, overdraft FROM billing_ledgeraccount
+    WHERE driver_id = (SELECT driver_id FROM locked) AND currency = (SELECT currency FROM locked)
+        AND code IN ('wallet', 'receivable')
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT locked.*, (
+    SELECT json_agg(json_build_array(
+        id, key, entry_count, posted::text, last_hash, pending::text, overdraft::text
+    )) FROM owned
+)::text FROM locked
+"""
+
+_READ = """
+SELECT contract_type.billing_model, contract_type.wallet_use, version.document, location.country, location.time_zone,
+    (
+        SELECT json_agg(json_build_array(
+            (extract(epoch FROM occurred_at) * 1000000)::bigint, measurand, value::text
+        ) ORDER BY occurred_at, id)
+        FROM billing_metervalue
+        WHERE charging_session_id = session.id AND phase = '' AND measurand = ANY(%s)
+            AND occurred_at <= session.ended_at
+    )::text,
+    (
+        SELECT json_agg(json_build_array(
+            lot.id, lot.kind, lot.remaining::text, (extract(epoch FROM lot.expires_at) * 1000000)::bigint
+        ))
+        FROM billing_walletlot lot JOIN billing_ledgeraccount wallet ON wallet.id = lot.account_id
+        WHERE wallet.driver_id = session.driver_id AND wallet.currency = session.currency
+            AND wallet.code = 'wallet' AND lot.remaining > 0
+    )::text,
+    (
+        SELECT json_agg(json_build_array(id, amount::text) ORDER BY id) FROM billing_hold
+        WHERE charging_session_id = session.id AND source = 'wallet' AND status = 'active'
+    )::text,
+    (
+        SELECT json_agg(json_build_array(id, key)) FROM billing_ledgeraccount
+        WHERE code = ANY(%s) AND currency = session.currency
+    )::text
+FROM billing_chargingsession session
+JOIN locations_chargepoint charge_point ON charge_point.id = session.charge_point_id
+JOIN locations_location location ON location.id = charge_point.location_id
+LEFT JOIN accounts_contract contract ON contract.id = session.contract_id
+LEFT JOIN accounts_contracttype contract_type ON contract_type.id = contract.contract_type_id
+LEFT JOIN tariffs_tariffversion version ON version.id = session.tariff_version_id
+WHERE session.id = %s
+"""
+
+_SYSTEM_CODES = [*REVENUE_CODES, "vat_payable", "open_access_expense"]
+
+_BILL_CTES = """
+, cdr AS (
+    INSERT INTO billing_cdr
+        (ledger_transaction_id, public_id, charging_session_id, currency, net, vat, gross, vat_totals, energy_wh,
+        duration_seconds, tariff_digest, rating_digest, periods, created_at)
+    SELECT tx.id, %s::uuid, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s::jsonb, %s FROM tx
+    RETURNING id
+), lines AS (
+    INSERT INTO billing_costline
+        (cdr_id, seq, kind, quantity, unit, unit_price, vat_percent, net, explanation)
+    SELECT cdr.id, line.* FROM cdr, unnest(
+        %s::int[], %s::text[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::jsonb[]
+    ) AS line
+), legs AS (
+    INSERT INTO billing_fundingleg (cdr_id, seq, source, lot_id, amount, state)
+    SELECT cdr.id, leg.* FROM cdr, unnest(%s::int[], %s::text[], %s::bigint[], %s::numeric[], %s::text[]) AS leg
+    RETURNING id, source
+), lots AS (
+    UPDATE billing_walletlot AS lot SET remaining = lot.remaining - drawn.amount
+    FROM cdr, unnest(%s::bigint[], %s::numeric[]) AS drawn(id, amount) WHERE lot.id = drawn.id
+), holds AS (
+    UPDATE billing_hold AS hold
+    SET status = CASE WHEN captured.amount > 0 THEN 'captured' ELSE 'released' END,
+        captured_amount = captured.amount, resolved_at = %s
+    FROM cdr, unnest(%s::bigint[], %s::numeric[]) AS captured(id, amount) WHERE hold.id = captured.id
+), session AS (
+    UPDATE billing_chargingsession AS session SET outcome = 'billed', payment_status = %s
+    FROM cdr WHERE session.id = %s
+)
+SELECT cdr.id, (SELECT array_agg(id) FROM legs WHERE source = 'card') FROM cdr
+"""
+_WRITE = f"WITH {POSTING_CTES}{_BILL_CTES}"
+# Nothing payable, nothing posted: the Cdr stands without a ledger transaction.
+_WRITE_UNPOSTED = f"WITH tx AS (SELECT NULL::bigint AS id){_BILL_CTES}"
+
+
+def read_facts(session_id: int) -> Facts | None:
+    """Lock the session and its driver's accounts and read what its settlement depends on; None when it is not due.
+
+    Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [session_id])
+        row = cursor.fetchone()
+        if row is None:
+            raise ChargingSession.DoesNotExist(f"There is no session {session_id}.")
+        _, public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = row
+        if (status, outcome) != ("ended", "pending"):
+            return None
+        cursor.execute(_READ, [list(RATED_MEASURANDS), _SYSTEM_CODES, session_id])
+        billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = cursor.fetchone()
+    states = {key: AccountState(pk) for pk, key in _array(system)}
+    for pk, key, count, posted, last_hash, pending, overdraft in _array(accounts):
+        states[key] = AccountState(pk, Tip(count, Decimal(posted), last_hash), Decimal(pending), Decimal(overdraft))
+    return Facts(
+        session_id=session_id,
+        public_id=str(public_id),
+        review_reason=review_reason,
+        driver_id=driver_id,
+        billing_model=billing_model or "",
+        wallet_use=wallet_use or "",
+        currency=currency,
+        vat_percent=vat_percent,
+        tariff_document=document or "",
+        country=country,
+        time_zone=time_zone,
+        metered=_metered(*meter, readings=_array(readings)),
+        accounts=states,
+        lots=[
+            Lot(pk, kind, Decimal(remaining), None if expires is None else _moment(expires))
+            for pk, kind, remaining, expires in _array(lots)
+        ],
+        holds=[HeldAmount(pk, Decimal(amount)) for pk, amount in _array(holds)],
+    )
+
+
+def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: datetime) -> tuple[int, list[int]]:
+    """Write a bill: posting, Cdr, lines, legs, lots, holds, session. The Cdr's id and its card legs' ids.
+
+    Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
+    """
+    parameters = _bill_parameters(bill, rows, moment)
+    with connection.cursor() as cursor:
+        if plan is not None:
+            cursor.execute(_WRITE, posting_parameters(plan) + parameters)
+        else:
+            cursor.execute(_WRITE_UNPOSTED, parameters)
+        row = cursor.fetchone()
+    if row is None:
+        raise IdempotencyConflict
+    return int(row[0]), list(row[1] or ())
+
+
+def _bill_parameters(bill: Bill, rows: BillRows, moment: datetime) -> list[Any]:
+    cdr, lines, legs = rows.cdr, rows.lines, rows.legs
+    drawn = [leg for leg in bill.legs if leg.source in WALLET_SOURCES]
+    captures = bill.captures()
+    return [
+        str(uuid.uuid4()),
+        bill.facts.session_id,
+        cdr.currency,
+        cdr.net,
+        cdr.vat,
+        cdr.gross,
+        cdr.vat_totals,
+        cdr.energy_wh,
+        cdr.duration_seconds,
+        cdr.tariff_digest,
+        cdr.rating_digest,
+        cdr.periods,
+        moment,
+        [line.seq for line in lines],
+        [line.kind for line in lines],
+        [line.quantity for line in lines],
+        [line.unit for line in lines],
+        [line.unit_price for line in lines],
+        [line.vat_percent for line in lines],
+        [line.net for line in lines],
+        [line.explanation for line in lines],
+        [row.leg.seq for row in legs],
+        [row.leg.source for row in legs],
+        [row.leg.lot_id for row in legs],
+        [row.leg.amount for row in legs],
+        [row.state for row in legs],
+        [leg.lot_id for leg in drawn],
+        [leg.amount for leg in drawn],
+        moment,
+        [hold.id for hold, _ in captures],
+        [amount for _, amount in captures],
+        rows.payment_status,
+        bill.facts.session_id,
+    ]
+
+
+def _metered(
+    started_at: datetime,
+    ended_at: datetime,
+    stopped_at: datetime | None,
+    meter_start_wh: Decimal | None,
+    meter_stop_wh: Decimal | None,
+    *,
+    readings: list[list[Any]],
+) -> Metered | None:
+    if meter_start_wh is None or meter_stop_wh is None:
+        return None
+    return Metered(
+        started_at=started_at,
+        ended_at=ended_at,
+        stopped_at=stopped_at,
+        meter_start_wh=meter_start_wh,
+        meter_stop_wh=meter_stop_wh,
+        readings=[Reading(_moment(at), measurand, Decimal(value)) for at, measurand, value in readings],
+    )
+
+
+def _array(text: str | None) -> list[list[Any]]:
+    return json.loads(text) if text else []
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
