@@ -8,17 +8,21 @@ VoltledgerError
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class VoltledgerError(Exception):
     """Base of every error this project raises on purpose."""
 
     code: ClassVar[str] = "error"
-    sentence: ClassVar[str] = "Something went wrong. Nothing was changed."
+    # May be lazily translated; it is put into words when the error is raised.
+    sentence: "ClassVar[StrOrPromise]" = "Something went wrong. Nothing was changed."
 
-    def __init__(self, sentence: str | None = None) -> None:
-        self.message = sentence or self.sentence
+    def __init__(self, sentence: "StrOrPromise | None" = None) -> None:
+        self.message = str(sentence or self.sentence)
         super().__init__(self.message)
 
 
@@ -40,6 +44,6 @@ class BadInput(VoltledgerError):
     code = "bad_input"
     sentence = "The input has mistakes. Nothing was saved."
 
-    def __init__(self, sentence: str | None = None, details: Sequence[str] = ()) -> None:
+    def __init__(self, sentence: "StrOrPromise | None" = None, details: Sequence[str] = ()) -> None:
         super().__init__(sentence)
         self.details = tuple(details)

@@ -24,7 +24,7 @@ def lock_row(queryset: models.QuerySet[M]) -> M:
     """Lock exactly one row; raises the model's DoesNotExist or MultipleObjectsReturned."""
     rows = lock_rows(queryset)
     if not rows:
-        raise queryset.model.DoesNotExist(f"{queryset.model.__name__} matching query does not exist.")
+        raise queryset.model.DoesNotExist(f"{queryset.model.__name__} matching query does not exist.")  # type: ignore[attr-defined]
     if len(rows) > 1:
-        raise queryset.model.MultipleObjectsReturned(f"more than one {queryset.model.__name__}")
+        raise queryset.model.MultipleObjectsReturned(f"more than one {queryset.model.__name__}")  # type: ignore[attr-defined]
     return rows[0]

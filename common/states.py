@@ -1,10 +1,12 @@
 """State tables: which step may follow which. A repeat is a no-op, a wrong step raises."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from common.errors import InvalidTransition
 
-Transitions = Mapping[str, Collection[str]]
+# A status -> the statuses that may follow it. Both are members of a model's TextChoices, which are str.
+Transitions = Mapping[Any, Any]
 
 
 def may_step(transitions: Transitions, old: str, new: str) -> bool:

@@ -67,7 +67,7 @@ def flush_despite_guards() -> Iterator[None]:
     taken down for the flush alone and put back as they were.
     """
     with pytest.MonkeyPatch.context() as patch:
-        flush = TransactionTestCase._fixture_teardown
+        flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
         def flush_without_triggers(self: TransactionTestCase) -> None:
             with sqlite_triggers_lifted():

@@ -14,7 +14,7 @@ def test_a_flush_empties_append_only_tables_and_keeps_their_guards() -> None:
     AuditEvent.objects.create(action="top_up", subject_type="driver", subject_id="1")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         AuditEvent.objects.all().delete()
-    TransactionTestCase()._fixture_teardown()
+    TransactionTestCase()._fixture_teardown()  # type: ignore[attr-defined]
     assert AuditEvent.objects.count() == 0
     assert missing_guards(connection) == []
 
