@@ -95,7 +95,7 @@ def add_method(*, driver_id: int, provider: str, customer: str, card: CardDetail
         expires_on=card.expires_on,
         is_default=not usable_methods(driver_id).exists(),
     )
-    async_task("billing.tasks.retry_open_debt", driver_id, method.pk)
+    async_task("billing.payment_tasks.retry_open_debt", driver_id, method.pk)
     return method
 
 
@@ -137,7 +137,7 @@ def remove_method(*, driver_id: int, method_id: int) -> PaymentMethod:
         if was_default and others:
             others[0].is_default = True
             others[0].save(update_fields=["is_default"])
-        async_task("billing.tasks.forget_method", method.pk)
+        async_task("billing.payment_tasks.forget_method", method.pk)
     return method
 
 

@@ -264,7 +264,7 @@ def _record_waiting(payment: Payment, status: str, result: ProviderResult, momen
     if status == Payment.Status.REQUIRES_ACTION:
         _move_leg(payment, State.REQUIRES_ACTION)
         if is_news:
-            async_task("billing.tasks.mail_confirmation_link", payment.pk)
+            async_task("billing.payment_tasks.mail_confirmation_link", payment.pk)
 
 
 def _finish(payment: Payment, status: str, moment: datetime, *, next_attempt_at: datetime | None = None) -> None:

@@ -40,7 +40,7 @@ def _store(provider: str, notice: ProviderNotice) -> ProviderEvent:
         },
     )
     if is_new:
-        async_task("billing.tasks.process_provider_event", event.pk)
+        async_task("billing.payment_tasks.process_provider_event", event.pk)
     return event
 
 

@@ -32,7 +32,7 @@ def announce(kind: str, *, subject: str, reference: str) -> FakeProviderObject:
         state="written",
         data={"created": int(clock.now().timestamp()), "kind": kind, "subject": subject, "reference": reference},
     )
-    async_task("billing.tasks.deliver_fake_event", event.reference)
+    async_task("billing.payment_tasks.deliver_fake_event", event.reference)
     return event
 
 

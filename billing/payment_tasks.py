@@ -1,0 +1,44 @@
+"""Background work about payments. Each may run twice or be lost; `sweep_payments` takes up what was."""
+
+from billing.providers.fake import post
+from billing.services import debts, methods, payment_mails, payment_sweep, payments, provider_events
+from common import clock
+
+
+def collect_leg(leg_id: int) -> None:
+    """A card leg was written by settlement: charge it."""
+    payments.collect_leg(leg_id=leg_id)
+
+
+def retry_open_debt(driver_id: int, method_id: int) -> None:
+    """A card was added: try on it what is open, oldest first."""
+    debts.retry_open_debt(driver_id=driver_id, method_id=method_id)
+
+
+def mail_confirmation_link(payment_id: int) -> None:
+    """The bank wants a confirmation: mail its driver the link."""
+    payment_mails.send_confirmation_link(payment_id=payment_id)
+
+
+def forget_method(method_id: int) -> None:
+    """A card was removed: have the provider delete it."""
+    methods.forget_method(method_id=method_id)
+
+
+def process_provider_event(event_id: int) -> None:
+    """A webhook was stored: find out what it means."""
+    provider_events.process_event(event_id=event_id)
+
+
+def deliver_fake_event(event_reference: str) -> None:
+    """Bring a webhook of the fake provider to us, signed, as its own post would."""
+    body, headers = post.write_out(event_reference)
+    provider_events.receive_event(provider="fake", body=body, headers=headers)
+
+
+def sweep_payments() -> int:
+    """Take up whatever about payments is due and was not finished."""
+    return payment_sweep.sweep_payments(clock.now())
+
+
+SCHEDULES = [("Payments: retry, re-read, catch up", "billing.payment_tasks.sweep_payments", 1)]
