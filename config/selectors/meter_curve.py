@@ -12,6 +12,7 @@ HEIGHT = 160
 # More points than this cannot be told apart on a phone.
 MOST_POINTS = 240
 _SECONDS_PER_HOUR = 3600
+_ROUND_STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.5", "2", "2.5", "3", "4", "5", "6", "8", "10"))
 
 Sample = tuple[datetime, Decimal]
 
@@ -85,6 +86,6 @@ def _curve(samples: list[Sample]) -> MeterCurve | None:
 
 
 def _round_up(power_w: Decimal) -> Decimal:
-    """The next 1, 2, 5 or 10 times a power of ten, in W."""
+    """The next round number of W that holds it."""
     unit = Decimal(1).scaleb(power_w.adjusted())
-    return next(unit * step for step in (1, 2, 5, 10) if unit * step >= power_w)
+    return next(unit * step for step in _ROUND_STEPS if unit * step >= power_w)

@@ -15,6 +15,7 @@ from invoicing.services.wording import line_words, source_words
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.spec import TariffSpec
 from tariffs.selectors.conditions import condition_words
+from tariffs.selectors.price_card import time_price_words
 
 _PLAIN_KINDS = frozenset({"MIN_PRICE", "MAX_PRICE"})
 _SECONDS_PER_HOUR = 3600
@@ -84,15 +85,16 @@ def _line(line: CostLine, currency: str, spec: TariffSpec | None) -> ExplainedLi
 
 
 def _calculation(line: CostLine, gross: Decimal, currency: str) -> str:
-    price = unit_price_words(gross / line.quantity, currency)
-    if line.unit == "1":
-        return _("%(count)s × %(price)s") % {"count": number_words(line.quantity, 0), "price": price}
-    quantity = (
-        duration_words(int((line.quantity * _SECONDS_PER_HOUR).to_integral_value()))
-        if line.unit == "h"
-        else f"{number_words(line.quantity, 3)} {line.unit}"
-    )
-    return _("%(quantity)s × %(price)s/%(unit)s") % {"quantity": quantity, "price": price, "unit": line.unit}
+    per_unit = (gross / line.quantity).quantize(_LINE_PLACES)
+    price = unit_price_words(per_unit, currency)
+    quantity = number_words(line.quantity, 3)
+    if line.unit == "h":
+        quantity = duration_words(int((line.quantity * _SECONDS_PER_HOUR).to_integral_value()))
+        price = time_price_words(per_unit, currency)
+    elif line.unit == "kWh":
+        quantity = _("%(energy)s kWh") % {"energy": quantity}
+        price = _("%(price)s/kWh") % {"price": price}
+    return _("%(quantity)s × %(price)s") % {"quantity": quantity, "price": price}
 
 
 def _reasons(line: CostLine, why: dict[str, Any], spec: TariffSpec | None) -> list[str]:

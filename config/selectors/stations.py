@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Contract
+from billing.models import ChargingSession
 from locations.models import ChargePoint, Connector, Location
 from tariffs.selectors.price_card import PriceCard, price_cards
 
@@ -69,5 +70,6 @@ def priced_connectors(
 
 def recent_locations(driver_id: int) -> QuerySet[Location]:
     """The public places where the driver charged last, latest first."""
-    latest = Max("charge_points__charging_sessions__pk", filter=Q(charge_points__charging_sessions__driver=driver_id))
+    own = ChargingSession.objects.filter(driver=driver_id, charge_point__location=OuterRef("pk")).order_by("-pk")
+    latest = Subquery(own.values("pk")[:1])
     return public_locations("").annotate(latest=latest).filter(latest__isnull=False).order_by("-latest")[:3]

@@ -20,7 +20,6 @@ from tariffs.selectors.resolution import resolve_tariffs
 # Order of display (Regulation (EU) 2023/1804, article 5): kWh, minute, session, other.
 _ORDER = (Dimension.ENERGY, Dimension.TIME, Dimension.FLAT, Dimension.PARKING_TIME)
 _MINUTES_PER_HOUR = 60
-# A price per minute is shown where four decimals hold it exactly, else the price per hour.
 _MINUTE_PLACES = Decimal("0.0001")
 
 
@@ -133,10 +132,15 @@ def _per_unit(currency: str, dimension: Dimension, gross: Decimal) -> str:
         return _("%(price)s/kWh") % {"price": unit_price_words(gross, currency)}
     if dimension is Dimension.FLAT:
         return money_words(gross, currency)
-    per_minute = gross / _MINUTES_PER_HOUR
+    return time_price_words(gross, currency)
+
+
+def time_price_words(per_hour: Decimal, currency: str) -> str:
+    """A price of time, per minute where four decimals hold that exactly: “0.238 €/min”, else “5.00 €/h”."""
+    per_minute = per_hour / _MINUTES_PER_HOUR
     if per_minute == per_minute.quantize(_MINUTE_PLACES):
         return _("%(price)s/min") % {"price": unit_price_words(per_minute, currency)}
-    return _("%(price)s/h") % {"price": unit_price_words(gross, currency)}
+    return _("%(price)s/h") % {"price": unit_price_words(per_hour, currency)}
 
 
 def _steps(component: PriceComponent) -> str:
@@ -173,32 +177,36 @@ def _limit_gross(spec: TariffSpec, limit: PriceLimit | None, vat_percent: Decima
 
 
 def _sentence(rows: Sequence[PriceRow], limits: Sequence[str], currency: str) -> str:
-    parts = [
-        phrase for dimension in _ORDER if (phrase := _phrase([r for r in rows if r.dimension is dimension], currency))
-    ]
-    if not parts:
-        return _("Charging is free here.") if not limits else ", ".join(limits)
-    return ", ".join([*parts, *limits])
+    phrases: list[str] = []
+    for dimension in _ORDER:
+        priced = [row for row in rows if row.dimension is dimension]
+        if any(row.gross for row in priced):
+            phrases.append(_phrase(dimension, priced, currency, is_first=not phrases))
+    if not phrases and not limits:
+        return _("Charging is free here.")
+    return ", ".join([*phrases, *limits])
 
 
-def _phrase(rows: Sequence[PriceRow], currency: str) -> str:
+def _phrase(dimension: Dimension, rows: Sequence[PriceRow], currency: str, *, is_first: bool) -> str:
     """One dimension in a few words: its price with its condition, or its range where it depends on several."""
+    words = {
+        Dimension.ENERGY: "%(price)s",
+        Dimension.TIME: _("%(price)s while charging"),
+        Dimension.FLAT: _("%(price)s per session"),
+        Dimension.PARKING_TIME: _("%(price)s once charging has ended"),
+    }[dimension]
+    form = words if is_first else _("plus %(words)s") % {"words": words}
     priced = [row for row in rows if row.gross]
-    if not priced:
-        return ""
-    first = priced[0]
-    form = {
-        Dimension.ENERGY: _("%(price)s"),
-        Dimension.TIME: _("plus %(price)s while charging"),
-        Dimension.FLAT: _("plus %(price)s per session"),
-        Dimension.PARKING_TIME: _("plus %(price)s once charging has ended"),
-    }[first.dimension]
     distinct = sorted({row.gross for row in rows})
-    if len(distinct) == 1 or (len(priced) == 1 and first.when):
-        words = form % {"price": first.price}
-        return f"{words} ({first.when})" if first.when and len(distinct) > 1 else words
-    low, high = (_per_unit(currency, first.dimension, gross) for gross in (distinct[0], distinct[-1]))
-    return form % {"price": _("%(low)s to %(high)s depending on the moment") % {"low": low, "high": high}}
+    if len(distinct) == 1:
+        return form % {"price": priced[0].price}
+    if len(priced) == 1:
+        return f"{form % {'price': priced[0].price}} ({priced[0].when})"
+    low, high = (_per_unit(currency, dimension, gross) for gross in (distinct[0], distinct[-1]))
+    price = (
+        _("%(low)s to %(high)s depending on the moment") if distinct[0] else _("up to %(high)s depending on the moment")
+    )
+    return form % {"price": price % {"low": low, "high": high}}
 
 
 def _tax_note(spec: TariffSpec, vat_percent: Decimal) -> str:
