@@ -93,10 +93,9 @@ def check_set_up(report: Report, scratch: Path) -> None:
     environment = embedded(scratch)
     manage = [PYTHON, "manage.py"]
     report.run("no missing migrations", [*manage, "makemigrations", "--check", "--dry-run"], **environment)
-    report.run("migrations from nothing", [*manage, "migrate", "--no-input", "--verbosity", "0"], **environment)
+    report.run("database and demo network from nothing", [PYTHON, "scripts/prepare.py"], **environment)
+    report.run("the same again", [PYTHON, "scripts/prepare.py"], **environment)
     report.run("database guards", [*manage, "check", "--database", "default"], **environment)
-    report.run("demo network", [*manage, "demo"], **environment)
-    report.run("demo network again, unchanged", [*manage, "demo"], **environment)
     report.run("books", [*manage, "verify_books"], **environment)
 
 

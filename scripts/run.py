@@ -18,10 +18,9 @@ from pathlib import Path
 import environ
 
 ROOT = Path(__file__).resolve().parent.parent
-MANAGE = [sys.executable, "manage.py"]
 PROCFILE_LINE = re.compile(r"^([a-z]+): (.+)$", re.MULTILINE)
 CAUGHT_SIGNALS = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-SIMULATOR = "python manage.py simulate_stations --url ws://127.0.0.1:${PORT}/ocpp/"
+SIMULATOR = "python manage.py simulate_stations --speed 60 --url ws://127.0.0.1:${PORT}/ocpp/"
 START_SECONDS = 60
 STOP_SECONDS = 8
 TOO_SOON_SECONDS = 5
@@ -150,10 +149,7 @@ def main() -> int:
         port = prepare_environment()
         if is_listening(port):
             raise StartError(f"Port {port} is taken on this machine. Choose another: PORT={port + 1} make run")
-        say("Preparing the database")
-        run_to_end([*MANAGE, "migrate", "--no-input", "--verbosity", "0"])
-        say("Preparing the demo network")
-        log_ins = run_to_end([*MANAGE, "demo"])
+        log_ins = prepare()
         say("Starting web, worker and simulated charge points")
         for name, command in PROCFILE_LINE.findall((ROOT / "Procfile").read_text(encoding="utf-8")):
             supervisor.start(name, command)
@@ -184,12 +180,11 @@ def prepare_environment() -> int:
     return port
 
 
-def run_to_end(command: list[str]) -> str:
-    """Run a command of ours and return what it printed; a failure shows it and stops the start."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def prepare() -> str:
+    """Database and demo network; returns the demo's log-ins."""
+    done = subprocess.run([sys.executable, "scripts/prepare.py"], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        say(done.stdout.rstrip())
-        raise StartError(f"`{' '.join(command[1:])}` failed; its reason is above.")
+        raise StartError(f"{done.stdout}The database could not be prepared; the reason is above.")
     return done.stdout.strip()
 
 
