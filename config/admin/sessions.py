@@ -1,5 +1,6 @@
 """Charging sessions: a list, the review queue, and one page that explains a session from plug to receipt."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -15,6 +16,7 @@ from unfold.decorators import display
 
 from accounts.services import audit
 from billing.models import ChargingSession
+from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
 from common.portal import ReadOnlyAdmin, link_to
 from common.portal_values import show_amount, show_energy
@@ -92,10 +94,16 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     # --- one session --------------------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        stop = path(
-            "<int:object_id>/stop/", self.admin_site.admin_view(self.stop_view), name="billing_chargingsession_stop"
-        )
-        return [stop, *super().get_urls()]
+        def at(verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
+            name = f"billing_chargingsession_{verb}"
+            return path(f"<int:object_id>/{verb}/", self.admin_site.admin_view(view), name=name)
+
+        return [
+            at("stop", self.stop_view),
+            at("release", self.release_view),
+            at("discard", self.discard_view),
+            *super().get_urls(),
+        ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ChargingSession | None:
         """With everything the page names, in one query."""
@@ -129,11 +137,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
 
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask the charge point to stop a running session."""
-        if not request.user.has_perm("ocpp_gateway.add_command"):
-            raise PermissionDenied
-        session = self.get_object(request, str(object_id))
-        if session is None:
-            raise Http404
+        session = self._session_for(request, object_id, "ocpp_gateway.add_command")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -154,7 +158,73 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
             title=_("Stop session %(session)s") % {"session": session},
             submit=_("Stop the session"),
             form_class=ActionForm,
-            back_url=reverse("admin:billing_chargingsession_change", args=[session.pk]),
+            back_url=_address(session),
             describe=describe,
             perform=perform,
         )
+
+    def release_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Bill a session in review after all."""
+        session = self._session_for(request, object_id, "billing.change_chargingsession")
+
+        def describe(cleaned: dict[str, Any]) -> list[str]:
+            return [
+                _("%(session)s is billed with %(energy)s, by the price of its start.")
+                % {"session": session, "energy": show_energy(session.energy_wh)},
+                _("What was missing at the start and is known by now is filled in: the customer, contract and price."),
+                _("If something is still missing it comes back to this queue with its reason."),
+                _("Reason: %(reason)s") % cleaned,
+            ]
+
+        def perform(cleaned: dict[str, Any]) -> str:
+            release_from_review(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+            return _("The session is on its way to being billed.")
+
+        return confirmed_action(
+            request,
+            model_admin=self,
+            title=_("Bill session %(session)s after all") % {"session": session},
+            submit=_("Bill it"),
+            form_class=ActionForm,
+            back_url=_address(session),
+            describe=describe,
+            perform=perform,
+        )
+
+    def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Give a session in review up."""
+        session = self._session_for(request, object_id, "billing.change_chargingsession")
+
+        def describe(cleaned: dict[str, Any]) -> list[str]:
+            return [
+                _("%(session)s is never billed. This cannot be undone.") % {"session": session},
+                _("What it reserved is given back. The session and its messages are kept."),
+                _("Reason: %(reason)s") % cleaned,
+            ]
+
+        def perform(cleaned: dict[str, Any]) -> str:
+            discard_session(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+            return _("The session is discarded.")
+
+        return confirmed_action(
+            request,
+            model_admin=self,
+            title=_("Discard session %(session)s") % {"session": session},
+            submit=_("Discard it"),
+            form_class=ActionForm,
+            back_url=_address(session),
+            describe=describe,
+            perform=perform,
+        )
+
+    def _session_for(self, request: HttpRequest, object_id: int, permission: str) -> ChargingSession:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        session = self.get_object(request, str(object_id))
+        if session is None:
+            raise Http404
+        return session
+
+
+def _address(session: ChargingSession) -> str:
+    return reverse("admin:billing_chargingsession_change", args=[session.pk])
