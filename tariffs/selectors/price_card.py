@@ -203,9 +203,9 @@ def _phrase(dimension: Dimension, rows: Sequence[PriceRow], currency: str, *, is
     if len(priced) == 1:
         return f"{form % {'price': priced[0].price}} ({priced[0].when})"
     low, high = (_per_unit(currency, dimension, gross) for gross in (distinct[0], distinct[-1]))
-    price = (
-        _("%(low)s to %(high)s depending on the moment") if distinct[0] else _("up to %(high)s depending on the moment")
-    )
+    price = _("up to %(high)s depending on the moment")
+    if distinct[0]:
+        price = _("%(low)s to %(high)s depending on the moment")
     return form % {"price": price % {"low": low, "high": high}}
 
 

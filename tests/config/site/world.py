@@ -1,34 +1,18 @@
 """What the pages are about: Ada's sessions, rated by the production engine, beside her wallet and card."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
 from djmoney.money import Money
 
 from accounts.models import Contract, Driver
-from billing.domain.postings import credit, debit, receivable, system, wallet
-from billing.models import (
-    Cdr,
-    ChargingSession,
-    CostLine,
-    FundingLeg,
-    MeterValue,
-    Payment,
-    PaymentMethod,
-    WalletLot,
-)
+from billing.domain.postings import credit, debit, receivable, system
+from billing.models import ChargingSession, FundingLeg, MeterValue, Payment, PaymentMethod, WalletLot
 from billing.services import ledger
+from billing.services.settlement import settle_session
 from billing.services.wallets import credit_wallet
 from common.money import quantize_amount
 from locations.models import Connector
-from tariffs.domain import jsontext
-from tariffs.domain.compiled import compile_tariff
-from tariffs.domain.explain import line_document
-from tariffs.domain.ocpi import parse_tariff_text
-from tariffs.domain.rating import rate
-from tariffs.domain.spec import Period, PeriodState
 from tariffs.models import TariffVersion
 from tests.factories import (
     ConnectorFactory,
@@ -122,7 +106,6 @@ def running_session(driver: Driver, connector: Connector | None = None, **values
     )
 
 
-@transaction.atomic
 def settled_session(
     driver: Driver,
     *,
@@ -130,87 +113,34 @@ def settled_session(
     minutes: int = 120,
     parked_minutes: int = 0,
     started_at: datetime = MORNING,
-    from_wallet: str = "0",
     card: PaymentMethod | None = None,
     connector: Connector | None = None,
 ) -> ChargingSession:
-    """A session rated by the tariff in force, paid `from_wallet` (of its first lot) and by card; unpaid without one."""
+    """A session that ended and was settled: from the wallet as the contract says, the rest on `card` or still due."""
     session = running_session(driver, connector, started_at=started_at, start_reported_at=started_at)
     charged_until = started_at + timedelta(minutes=minutes)
     ended_at = charged_until + timedelta(minutes=parked_minutes)
-    version = session.tariff_version
-    assert version is not None
-    periods = [Period(started_at, charged_until, energy_wh=Decimal(energy_wh))]
-    if parked_minutes:
-        periods.append(Period(charged_until, ended_at, PeriodState.PARKED))
-    rated = rate(
-        compile_tariff(parse_tariff_text(version.document), "Europe/Berlin"), periods, default_vat_percent=VAT
-    )
-    payable = rated.payable()
-    wallet_part = Decimal(from_wallet)
-    card_part = payable.gross - wallet_part
+    stop = session.meter_start_wh + energy_wh
+    for measurand, value in ((MeterValue.Measurand.ENERGY, stop), (MeterValue.Measurand.CHARGING, Decimal(0))):
+        MeterValue.objects.create(
+            charging_session=session,
+            occurred_at=charged_until,
+            reported_at=charged_until,
+            measurand=measurand,
+            value=value,
+        )
     ChargingSession.objects.filter(pk=session.pk).update(
         status="ended",
-        outcome="billed",
-        payment_status="paid" if card or not card_part else "due",
-        stopped_at=charged_until,
+        stopped_at=ended_at,
         ended_at=ended_at,
-        meter_stop_wh=session.meter_start_wh + energy_wh,
+        meter_stop_wh=stop,
         energy_wh=energy_wh,
         power_w=None,
-        live_gross=payable.gross,
     )
-    postings = [credit(system("revenue_energy", "EUR"), payable.gross)]
-    if wallet_part:
-        postings.append(debit(wallet(driver.pk, "EUR"), wallet_part))
-    if card_part:
-        postings.append(debit(receivable(driver.pk, "EUR"), card_part))
-    cdr = Cdr.objects.create(
-        charging_session=session,
-        ledger_transaction=ledger.post(
-            idempotency_key=f"session:{session.public_id}:settled",
-            event="session_settled",
-            occurred_at=ended_at,
-            currency="EUR",
-            postings=postings,
-        ),
-        currency="EUR",
-        net=payable.net,
-        vat=payable.vat,
-        gross=payable.gross,
-        vat_totals=[
-            {"percent": str(row.vat_percent), "net": str(row.net), "vat": str(row.vat), "gross": str(row.gross)}
-            for row in payable.rates
-        ],
-        energy_wh=energy_wh,
-        duration_seconds=(ended_at - started_at) // timedelta(seconds=1),
-        tariff_digest=version.digest,
-        rating_digest=rated.digest,
-    )
-    for seq, line in enumerate(rated.lines, start=1):
-        document = json.loads(jsontext.dumps(line_document(line)))
-        CostLine.objects.create(
-            cdr=cdr,
-            seq=seq,
-            kind=line.kind.value,
-            quantity=Decimal(str(document["quantity"])).quantize(Decimal("1e-9")),
-            unit=line.unit,
-            unit_price=line.unit_price,
-            vat_percent=line.vat_percent,
-            net=Decimal(str(document["net"])).quantize(Decimal("1e-9")),
-            explanation=document,
-        )
-    if wallet_part:
-        lot = WalletLot.objects.filter(account__driver=driver).order_by("pk").first()
-        WalletLot.objects.filter(pk=lot.pk).update(remaining=lot.remaining - wallet_part)
-        FundingLeg.objects.create(
-            cdr=cdr, seq=1, source=FundingLeg.Source.WALLET_CASH, lot=lot, amount=wallet_part, state="paid"
-        )
-    if card_part:
-        leg = FundingLeg.objects.create(
-            cdr=cdr, seq=2, source=FundingLeg.Source.CARD, amount=card_part, state="paid" if card else "due"
-        )
-        if card:
+    cdr = settle_session(session_id=session.pk)
+    assert cdr is not None
+    if card is not None:
+        for leg in cdr.legs.filter(source=FundingLeg.Source.CARD):
             _pay(leg, driver, card, ended_at)
     session.refresh_from_db()
     return session
@@ -239,6 +169,8 @@ def _pay(leg: FundingLeg, driver: Driver, card: PaymentMethod, at: datetime) -> 
             ],
         ),
     )
+    FundingLeg.objects.filter(pk=leg.pk).update(state=FundingLeg.State.PAID)
+    ChargingSession.objects.filter(cdr=leg.cdr).update(payment_status=ChargingSession.PaymentStatus.PAID)
 
 
 def meter(session: ChargingSession, *, points: int = 13, power_w: int = 11_000) -> None:
