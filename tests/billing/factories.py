@@ -11,7 +11,7 @@ from billing.services.wallets import credit_wallet
 from common.money import Money
 from tests.factories import ConnectorFactory, ContractFactory, TariffVersionFactory, component, element, tariff_document
 
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOON = datetime(2025, 6, 16, 12, tzinfo=UTC)
 
 # 15 kWh cost 10.20 with 19 % VAT: 8.57 net, 1.63 VAT. Not a round price per kWh, but the round sum of the story.
 PRICE_OF_TEN_TWENTY = "0.571333333"

@@ -1,0 +1,40 @@
+"""Background work about sessions and wallets. Each may run twice or be lost: the sweep takes up what was."""
+
+import logging
+from collections.abc import Callable
+
+from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
+from billing.payment_tasks import collect_leg as collect_leg
+from billing.services import books, holds, lots, sessions, settlement
+from common import clock
+
+log = logging.getLogger(__name__)
+
+# (name, function, minutes between two runs)
+SCHEDULES = [
+    ("Sessions and wallets: end, settle, expire what is overdue", "billing.tasks.sweep", 1),
+    ("Prove the books", "billing.tasks.verify_books", 24 * 60),
+    *PAYMENT_SCHEDULES,
+]
+
+
+def settle_session(session_id: int) -> None:
+    """A session ended: settle it."""
+    settlement.settle_session(session_id=session_id)
+
+
+def sweep() -> int:
+    """Take up what is overdue about sessions, holds and lots; returns how many things were taken up. Safe to repeat."""
+    now = clock.now()
+    steps: list[Callable[[], int]] = [
+        lambda: sessions.close_overdue_sessions(now=now),
+        lambda: settlement.settle_overdue(now=now),
+        lambda: holds.expire_holds(now=now),
+        lambda: lots.expire_lots(now=now),
+    ]
+    return sum(step() for step in steps)
+
+
+def verify_books() -> None:
+    """Prove the books every night; raises, and so stands among the failed tasks, when they do not hold."""
+    books.assert_books()
