@@ -20,7 +20,7 @@ import environ
 ROOT = Path(__file__).resolve().parent.parent
 PROCFILE_LINE = re.compile(r"^([a-z]+): (.+)$", re.MULTILINE)
 CAUGHT_SIGNALS = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-SIMULATOR = "python manage.py simulate_stations --speed 60 --url ws://127.0.0.1:${PORT}/ocpp/"
+SIMULATOR = "python manage.py simulate_stations --url ws://127.0.0.1:${PORT}/ocpp/"
 START_SECONDS = 60
 STOP_SECONDS = 8
 TOO_SOON_SECONDS = 5
