@@ -54,7 +54,7 @@ class Door(Protocol):
     async def refuse(self, link: StationLink, error: CallError) -> None: ...
 
 
-class StationConsumer(AsyncConsumer):  # type: ignore[misc]
+class StationConsumer(AsyncConsumer):
     """One socket of one station: handshake, rate, frames in order.
 
     A Channels consumer without the parts a station has no use for: no channel-layer channel per socket (commands are

@@ -281,7 +281,7 @@ class Gateway:
 
     async def _deliver(self, command: Command) -> None:
         """Send one command and record what becomes of it."""
-        identity = {"command_id": command.pk, "unique_id": command.unique_id}
+        pk, unique_id = command.pk, command.unique_id
         link = self._links.get(command.charge_point_id)
         try:
             if link is None:
@@ -297,12 +297,19 @@ class Gateway:
             now = clock.now()
             if isinstance(answer, CallError):
                 done = await self._threads.run(
-                    commands.record_error, **identity, code=answer.code, description=answer.description, at=now
+                    commands.record_error,
+                    command_id=pk,
+                    unique_id=unique_id,
+                    code=answer.code,
+                    description=answer.description,
+                    at=now,
                 )
             else:
-                done = await self._threads.run(commands.record_answer, **identity, response=answer.payload, at=now)
+                done = await self._threads.run(
+                    commands.record_answer, command_id=pk, unique_id=unique_id, response=answer.payload, at=now
+                )
         except NoAnswer:
-            done = await self._threads.run(commands.record_silence, **identity, at=clock.now())
+            done = await self._threads.run(commands.record_silence, command_id=pk, unique_id=unique_id, at=clock.now())
         except DatabaseFailure:
             # The row stays "sent" and times out.
             logger.exception("The answer to command %s could not be stored", command.pk)

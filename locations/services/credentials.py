@@ -86,7 +86,7 @@ def _store_key(charge_point_id: int, key: str, *, actor_id: int | None, action: 
     audit.record(actor_id=actor_id, action=action, subject=charge_point)
 
 
-def _matches_any(stored: list[bytes | None], presented: bytes) -> bool:
+def _matches_any(stored: list[bytes | memoryview | None], presented: bytes) -> bool:
     candidates = [_key_hmac(presented), _key_hmac(_canonical(presented))]
     is_match = False
     for key_hmac in stored:

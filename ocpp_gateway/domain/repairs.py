@@ -8,7 +8,7 @@ import copy
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
@@ -164,7 +164,7 @@ def _remove(payload: dict[str, Any], dropped: set[tuple[str | int, ...]]) -> Non
         del items[path[-1]]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | Decimal]:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 

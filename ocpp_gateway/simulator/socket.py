@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ _LONGEST_PAUSE: Final = 60.0
 _ANSWER_WITHIN: Final = 60.0
 
 Answer = tuple[str, dict[str, Any]]
+OnConnect = Callable[[], Coroutine[Any, Any, None]]
 OnRequest = Callable[[str, dict[str, Any]], Awaitable[Answer]]
 
 
@@ -46,7 +47,7 @@ class StationSocket:
         self._turn = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[list[Any]]] = {}
 
-    async def run(self, on_connect: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, on_connect: OnConnect) -> None:
         """Stay connected; `on_connect` runs after each handshake, beside the reading of frames. Raises Refused."""
         pause = _FIRST_PAUSE
         while True:
@@ -95,7 +96,7 @@ class StationSocket:
         finally:
             self._waiting.pop(unique_id, None)
 
-    async def _talk(self, connection: ClientConnection, on_connect: Callable[[], Awaitable[None]]) -> None:
+    async def _talk(self, connection: ClientConnection, on_connect: OnConnect) -> None:
         self._online.set()
         greeting = asyncio.create_task(on_connect())
         try:

@@ -64,13 +64,12 @@ class SimulatedStation:
     async def run(self, *, once: bool) -> None:
         """Charge cars at every connector for ever; with `once` until one session is finished. Raises socket.Refused."""
         connected = asyncio.create_task(self._socket.run(self._greet))
-        plugs = list(self._plugs.values())
-        busy = asyncio.gather(*(self._welcome_cars(plug, once=once) for plug in (plugs[:1] if once else plugs)))
+        busy = asyncio.create_task(self._welcome_all(once=once))
         try:
             await asyncio.wait({connected, busy}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (connected, busy):
-                if task.done():
-                    task.result()
+            for ended in (connected, busy):
+                if ended.done():
+                    ended.result()
         finally:
             for task in (connected, busy, *self._remote_sessions):
                 task.cancel()
@@ -109,6 +108,10 @@ class SimulatedStation:
         )
 
     # Charging -------------------------------------------------------------------------------------------------
+
+    async def _welcome_all(self, *, once: bool) -> None:
+        plugs = list(self._plugs.values())
+        await asyncio.gather(*(self._welcome_cars(plug, once=once) for plug in (plugs[:1] if once else plugs)))
 
     async def _welcome_cars(self, plug: Plug, *, once: bool) -> None:
         await self._greeted.wait()

@@ -4,9 +4,11 @@ import base64
 import json
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from websockets import Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
 WITHIN_SECONDS = 10
@@ -25,12 +27,12 @@ class ScriptedStation:
         key: str | bytes,
         *,
         path: str | None = None,
-        subprotocols: list[str] | None = None,
+        subprotocols: Sequence[str] = ("ocpp1.6",),
         headers: dict[str, str] | None = None,
     ) -> None:
         self.socket: ClientConnection = connect(
             f"{url}{path or f'/ocpp/{identity}'}",
-            subprotocols=["ocpp1.6"] if subprotocols is None else (subprotocols or None),  # type: ignore[arg-type]
+            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             additional_headers={"Authorization": basic(identity, key)} | (headers or {}),
             compression=None,
             open_timeout=WITHIN_SECONDS,

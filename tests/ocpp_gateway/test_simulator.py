@@ -32,7 +32,7 @@ def demo_station(charge_point: ChargePoint) -> ChargePoint:
 def test_once_each_station_does_one_session_in_the_past(
     gateway_url: str, demo_station: ChargePoint, ada: Token, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("simulate_stations", "--once", "--speed=2000", "--seed=3", f"--url={gateway_url}/ocpp/")
+    call_command("simulate_stations", "--once", "--speed=1000", "--seed=3", f"--url={gateway_url}/ocpp/")
     assert "Each of the 1 charge points has done one session." in capsys.readouterr().out
     session = ChargingSession.objects.get()
     assert session.status == "ended"
@@ -43,7 +43,7 @@ def test_once_each_station_does_one_session_in_the_past(
     assert session.started_at is not None
     assert timedelta(minutes=15) <= session.ended_at - session.started_at <= timedelta(minutes=80)
     assert session.ended_at <= datetime.now(UTC)
-    assert MeterValue.objects.filter(charging_session=session, measurand="energy_wh").count() > 10
+    assert MeterValue.objects.filter(charging_session=session, measurand="energy_wh").count() >= 3
     assert not ParkedReport.objects.exists()
     assert Connector.objects.get().status == "Available"
 
