@@ -19,7 +19,7 @@ _SHORTEST_SHOWN: Final = 8
 
 def mask_frame(text: str, *, mask_id_tags: bool) -> str:
     """The frame's text with station keys, and id tags when asked, replaced. Of a longer tag both ends stay readable."""
-    if "AuthorizationKey" in text or "BasicAuthPassword" in text:
+    if '"key"' in text:
         text = _KEY_THEN_VALUE.sub(rf'\1"{MASK}"', text)
         text = _VALUE_THEN_KEY.sub(rf'\1"{MASK}"\2', text)
     if mask_id_tags and "dTag" in text:

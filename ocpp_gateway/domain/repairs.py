@@ -67,11 +67,13 @@ def check_payload(action: str, payload: dict[str, Any]) -> Checked | Refusal:
     repaired = copy.deepcopy(payload)
     repairs: list[str] = []
     for _ in range(_ROUNDS):
-        defects = [error for error in compiled.iter_errors(repaired) if not _is_acceptable(action, error)]
+        defects = [error for error in compiled.iter_errors(repaired) if not _is_acceptable(repaired, error)]
         if not defects:
             return Checked(repaired, tuple(repairs))
         dropped: set[tuple[str | int, ...]] = set()
         for defect in defects:
+            if _is_mended(repaired, defect):
+                continue
             repair = _repair(action, repaired, defect, dropped)
             if not repair:
                 return _refusal(defect)
@@ -80,7 +82,7 @@ def check_payload(action: str, payload: dict[str, Any]) -> Checked | Refusal:
     return Refusal(ErrorCode.FORMATION_VIOLATION, "The payload has too many defects.")
 
 
-def _is_acceptable(action: str, defect: ValidationError) -> bool:
+def _is_acceptable(payload: dict[str, Any], defect: ValidationError) -> bool:
     """Defects the handlers understand as they are."""
     path, kind = defect.instance_path, defect.kind
     if isinstance(kind, ValidationErrorKind.MaxLength):
@@ -89,7 +91,7 @@ def _is_acceptable(action: str, defect: ValidationError) -> bool:
         return kind.property in {_MOMENT, "meterStop"}
     if isinstance(kind, ValidationErrorKind.Type):
         # A register with a fraction of a watt-hour.
-        return path in (["meterStart"], ["meterStop"]) and isinstance(defect.instance, Decimal)
+        return path in (["meterStart"], ["meterStop"]) and isinstance(_value(payload, defect), Decimal)
     return isinstance(kind, ValidationErrorKind.MinItems)
 
 
@@ -97,9 +99,7 @@ def _repair(action: str, payload: dict[str, Any], defect: ValidationError, dropp
     """Mend one defect in place, or note what to drop, and name the repair. Empty when there is no safe repair."""
     path, kind = defect.instance_path, defect.kind
     if isinstance(kind, ValidationErrorKind.AdditionalProperties):
-        target: Any = payload
-        for step in path:
-            target = target[step]
+        target = _value(payload, defect)
         for name in kind.unexpected:
             target.pop(name, None)
         return f"{', '.join(sorted(kind.unexpected))[:80]}: dropped"
@@ -112,7 +112,7 @@ def _repair(action: str, payload: dict[str, Any], defect: ValidationError, dropp
 
 
 def _repair_field(action: str, payload: dict[str, Any], defect: ValidationError) -> str:
-    name, kind, value = str(defect.instance_path[0]), defect.kind, defect.instance
+    name, kind, value = str(defect.instance_path[0]), defect.kind, _value(payload, defect)
     if value is None or name == _MOMENT or name == "transactionData":
         payload.pop(name, None)
         return f"{name}: dropped"
@@ -140,7 +140,7 @@ def _repair_sample(payload: dict[str, Any], defect: ValidationError, dropped: se
         return "timestamp: dropped"
     if len(path) == 5 and path[2] == "sampledValue":
         sample = payload[str(path[0])][path[1]]["sampledValue"][path[3]]
-        name, value = str(path[4]), defect.instance
+        name, value = str(path[4]), _value(payload, defect)
         if name == "value" and _is_number(value):
             sample[name] = _plain(value)
             return "value: read as text"
@@ -162,6 +162,23 @@ def _remove(payload: dict[str, Any], dropped: set[tuple[str | int, ...]]) -> Non
         for step in path[:-1]:
             items = items[step]
         del items[path[-1]]
+
+
+def _value(payload: dict[str, Any], defect: ValidationError) -> Any:
+    """What stands where the defect is. (`defect.instance` is a copy in which a Decimal has become a float.)"""
+    value: Any = payload
+    for step in defect.instance_path:
+        value = value[step]
+    return value
+
+
+def _is_mended(payload: dict[str, Any], defect: ValidationError) -> bool:
+    """True when another defect of the same field has taken the field away already."""
+    try:
+        _value(payload, defect)
+    except (KeyError, IndexError, TypeError):
+        return True
+    return False
 
 
 def _is_number(value: Any) -> TypeGuard[int | Decimal]:

@@ -101,21 +101,26 @@ def _read_sample(sampled: Mapping[str, Any], moment: Moment) -> MeterSample | No
         return None
     measurand, factors = known
     factor = factors.get(sampled.get("unit", ""))
-    value = read_decimal(sampled.get("value"))
-    if factor is None or value is None:
+    if factor is None:
+        return None
+    value = read_decimal(sampled.get("value"), factor=factor)
+    if value is None:
         return None
     return MeterSample(
         moment.occurred_at,
         moment.reported_at,
         measurand,
-        value if factor is _ONE else read_decimal(value * factor) or Decimal(0),
+        value,
         sampled.get("phase", "")[:_LONGEST_PHASE],
         sampled.get("context", "")[:_LONGEST_CONTEXT],
     )
 
 
-def read_decimal(value: Any) -> Decimal | None:
-    """A finite number of sensible size at the resolution kept, else None. Reads text, int and Decimal, never float."""
+def read_decimal(value: Any, *, factor: Decimal = _ONE) -> Decimal | None:
+    """A finite number of sensible size, times `factor`, at the resolution kept; else None.
+
+    Text, int and Decimal are read, a float never is.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     try:
@@ -123,6 +128,10 @@ def read_decimal(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     if not number.is_finite() or abs(number) >= _LARGEST:
+        return None
+    if factor is not _ONE:
+        number *= factor
+    if abs(number) >= _LARGEST:
         return None
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -4:
