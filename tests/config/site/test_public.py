@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts.models import Driver
 from locations.models import Connector
+from tests.config.site.reading import text
 from tests.config.site.world import driver_with, reachable_connector
 from tests.factories import (
     ChargePointFactory,
@@ -21,10 +22,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def text(response) -> str:
-    return response.content.decode().replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_start_page_says_what_this_is_and_leads_on(client: Client, network, settings) -> None:
@@ -77,8 +74,10 @@ def test_stations_are_found_by_the_code_on_the_label(client: Client, network) ->
 
 
 def test_a_search_without_result_says_what_to_do(client: Client, network) -> None:
-    page = text(client.get(reverse("stations"), {"q": "<Atlantis>"}))
-    assert "No station matches “&lt;Atlantis&gt;”." in page
+    response = client.get(reverse("stations"), {"q": "<Atlantis>"})
+    page = text(response)
+    assert b"<Atlantis>" not in response.content
+    assert "No station matches “<Atlantis>”." in page
     assert "Show all stations" in page
 
 
