@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.forms import ContractTypeForm
 from accounts.models import AuditEvent, Contract, ContractType, CustomerGroup, Partner, PartnerMember, Token, User
 from accounts.portal import AuditedAdmin
 from accounts.words import contract_sentences
@@ -65,6 +66,7 @@ class CustomerGroupAdmin(AuditedAdmin):
 
 @admin.register(ContractType)
 class ContractTypeAdmin(AuditedAdmin):
+    form = ContractTypeForm
     list_display = ("name", "code", "billing_model", "wallet_use", "self_topup", "currency", "open_contracts")
     list_filter = ("billing_model", "wallet_use", "invoicing", "customer_group")
     search_fields = ("name", "code")
@@ -74,7 +76,10 @@ class ContractTypeAdmin(AuditedAdmin):
     fieldsets = (
         (None, {"fields": ("name", "code", "currency", "customer_group", "is_default_for_sign_up")}),
         (_("What this type means"), {"fields": ("in_words", "plain_words")}),
-        (_("Who pays, and when?"), {"fields": ("billing_model", "invoicing", "hold_policy", "debt_policy")}),
+        (
+            _("Who pays, and when?"),
+            {"fields": ("billing_model", "invoicing", "hold_AC", "hold_DC", "hold_HPC", "debt_rule", "debt_above")},
+        ),
         (
             _("What is the wallet used for?"),
             {"fields": ("wallet_use", "eligible", "self_topup", "auto_topup", "min_balance_to_start")},

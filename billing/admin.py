@@ -24,7 +24,7 @@ from billing.models import (
     WalletLot,
 )
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
-from common.portal_values import show_amount, show_energy
+from common.portal_values import show_amount, show_energy, show_number
 
 _STATE_LABELS = {
     FundingLeg.State.PAID: "success",
@@ -39,7 +39,7 @@ _STATE_LABELS = {
 
 class EntryInline(ReadOnlyInline):
     model = LedgerEntry
-    fields = ("account_link", "debit", "credit", "sequence", "balance_after")
+    fields = ("account_link", "debit", "credit", "sequence", "balance_shown")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
@@ -56,6 +56,10 @@ class EntryInline(ReadOnlyInline):
     @display(description=_("credit"))
     def credit(self, entry: LedgerEntry) -> str:
         return show_amount(entry.amount, entry.account.currency) if entry.side == LedgerEntry.Side.CREDIT else ""
+
+    @display(description=_("balance after"))
+    def balance_shown(self, entry: LedgerEntry) -> str:
+        return show_amount(entry.balance_after, entry.account.currency)
 
 
 @admin.register(LedgerTransaction)
@@ -94,12 +98,37 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
 
 class CostLineInline(ReadOnlyInline):
     model = CostLine
-    fields = ("seq", "kind", "quantity", "unit", "unit_price", "vat_percent", "net")
+    fields = ("seq", "kind", "quantity_shown", "unit", "unit_price_shown", "vat_shown", "net_shown")
+    readonly_fields = fields
+
+    @display(description=_("quantity"))
+    def quantity_shown(self, line: CostLine) -> str:
+        return show_number(line.quantity)
+
+    @display(description=_("net price"))
+    def unit_price_shown(self, line: CostLine) -> str:
+        return show_number(line.unit_price)
+
+    @display(description=_("VAT (%)"))
+    def vat_shown(self, line: CostLine) -> str:
+        return show_number(line.vat_percent)
+
+    @display(description=_("net, unrounded"))
+    def net_shown(self, line: CostLine) -> str:
+        return show_number(line.net)
 
 
 class LegInline(ReadOnlyInline):
     model = FundingLeg
-    fields = ("seq", "source", "lot", "amount", "state")
+    fields = ("seq", "source", "lot", "amount_shown", "state")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FundingLeg]:
+        return super().get_queryset(request).select_related("cdr", "lot")
+
+    @display(description=_("amount"))
+    def amount_shown(self, leg: FundingLeg) -> str:
+        return show_amount(leg.amount, leg.cdr.currency)
 
 
 @admin.register(Cdr)
@@ -178,7 +207,7 @@ class FundingLegAdmin(ReadOnlyAdmin):
         "cdr__charging_session__id", "cdr__charging_session__driver__name", "source", "amount", "cdr__currency",
         "state",
     )  # fmt: skip
-    fields = ("session_link", "driver", "seq", "source", "lot", "amount_shown", "state_label")
+    fields = ("session_link", "driver", "seq", "source", "lot", "amount_shown", "state")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FundingLeg]:

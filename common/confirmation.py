@@ -20,7 +20,7 @@ class ActionForm(forms.Form):
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(
-        label=_("reason"),
+        label=_("Reason"),
         max_length=200,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text=_("Kept in the audit trail with your name."),

@@ -27,3 +27,8 @@ def show_energy(energy_wh: Decimal | None) -> str:
 def show_moment(moment: datetime | None) -> str:
     """A moment in the operator's time zone, to the minute; a dash where there is none."""
     return "–" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def show_number(number: Decimal | None) -> str:
+    """A number without its trailing zeros."""
+    return "–" if number is None else f"{number.normalize():f}"

@@ -1,6 +1,8 @@
 """Portal pages of documents: found, read and downloaded, never edited."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -8,18 +10,58 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
-from common.portal_values import show_amount
+from common.portal_values import show_amount, show_number
 from invoicing.models import Document, DocumentLine, DocumentVatTotal, NumberSeries
 
 
 class LineInline(ReadOnlyInline):
     model = DocumentLine
-    fields = ("seq", "description", "quantity", "unit", "unit_price", "vat_percent", "gross")
+    fields = ("seq", "description", "quantity_shown", "unit", "unit_price_shown", "vat_shown", "gross_shown")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentLine]:
+        return super().get_queryset(request).select_related("document")
+
+    @display(description=_("quantity"))
+    def quantity_shown(self, line: DocumentLine) -> str:
+        return show_number(line.quantity)
+
+    @display(description=_("unit price with VAT"))
+    def unit_price_shown(self, line: DocumentLine) -> str:
+        return show_number(line.unit_price)
+
+    @display(description=_("VAT (%)"))
+    def vat_shown(self, line: DocumentLine) -> str:
+        return show_number(line.vat_percent)
+
+    @display(description=_("gross"))
+    def gross_shown(self, line: DocumentLine) -> str:
+        return show_amount(line.gross, line.document.currency)
 
 
 class VatTotalInline(ReadOnlyInline):
     model = DocumentVatTotal
-    fields = ("category", "country", "percent", "net", "vat", "gross")
+    fields = ("category", "country", "percent_shown", "net_shown", "vat_shown", "gross_shown")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentVatTotal]:
+        return super().get_queryset(request).select_related("document")
+
+    @display(description=_("VAT (%)"))
+    def percent_shown(self, total: DocumentVatTotal) -> str:
+        return show_number(total.percent)
+
+    @display(description=_("net"))
+    def net_shown(self, total: DocumentVatTotal) -> str:
+        return show_amount(total.net, total.document.currency)
+
+    @display(description=_("VAT"))
+    def vat_shown(self, total: DocumentVatTotal) -> str:
+        return show_amount(total.vat, total.document.currency)
+
+    @display(description=_("gross"))
+    def gross_shown(self, total: DocumentVatTotal) -> str:
+        return show_amount(total.gross, total.document.currency)
 
 
 @admin.register(Document)

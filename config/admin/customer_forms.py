@@ -19,7 +19,7 @@ from common.money import exponent
 def amount_field(currency: str) -> forms.DecimalField:
     places = exponent(currency)
     return forms.DecimalField(
-        label=_("amount in %(currency)s") % {"currency": currency},
+        label=_("Amount in %(currency)s") % {"currency": currency},
         min_value=Decimal(1).scaleb(-places),
         max_value=Decimal(10_000),
         decimal_places=places,
@@ -39,7 +39,7 @@ class WalletForm(ActionForm):
 
 class TopUpForm(WalletForm):
     kind = forms.ChoiceField(
-        label=gettext_lazy("kind"),
+        label=gettext_lazy("Kind"),
         choices=[
             (WalletLot.Kind.CASH, gettext_lazy("Money the customer paid in (cash, bank transfer, correction)")),
             (WalletLot.Kind.PROMO, gettext_lazy("A gift of the operator (may expire, is never paid out)")),
@@ -47,7 +47,7 @@ class TopUpForm(WalletForm):
         widget=UnfoldAdminSelectWidget,
     )
     expires_on = forms.DateField(
-        label=gettext_lazy("last day it can be spent"),
+        label=gettext_lazy("Last day it can be spent"),
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
         help_text=gettext_lazy("For a gift only. Empty: it does not expire."),
@@ -65,7 +65,7 @@ class TopUpForm(WalletForm):
 
 class ContractForm(ActionForm):
     contract_type = forms.ModelChoiceField(
-        label=gettext_lazy("new contract type"),
+        label=gettext_lazy("New contract type"),
         queryset=ContractType.objects.order_by("name"),
         widget=UnfoldAdminSelectWidget,
     )
@@ -73,11 +73,11 @@ class ContractForm(ActionForm):
 
 class TokenForm(ActionForm):
     id_tag = forms.CharField(
-        label=gettext_lazy("id tag"),
+        label=gettext_lazy("Id tag"),
         max_length=20,
         widget=UnfoldAdminTextInputWidget,
         help_text=gettext_lazy("As the charge point reads it, such as 04A1B2C3D4E5F6."),
     )
     label = forms.CharField(
-        label=gettext_lazy("label"), max_length=60, required=False, widget=UnfoldAdminTextInputWidget
+        label=gettext_lazy("Label"), max_length=60, required=False, widget=UnfoldAdminTextInputWidget
     )

@@ -15,6 +15,7 @@ from billing.models import ChargingSession, FundingLeg, Payment
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
 from common.portal_values import show_amount
+from config.selectors.wallet_words import event_words
 from invoicing.models import Document
 
 # How many rows a tab shows before it points to the full list.
@@ -87,7 +88,8 @@ def _overview(driver: Driver) -> dict[str, Any]:
 
 
 def _wallet(driver: Driver) -> dict[str, Any]:
-    return {"statement": list(statement(driver.pk))[-ROWS:][::-1]}
+    newest_first = statement(driver.pk)[-ROWS:][::-1]
+    return {"statement": [(row, event_words(row.event)) for row in newest_first]}
 
 
 def _sessions(driver: Driver) -> dict[str, Any]:

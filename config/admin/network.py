@@ -60,10 +60,10 @@ class RemoteStartForm(ActionForm):
     """Who is to charge, and where."""
 
     connector = forms.ModelChoiceField(
-        label=gettext_lazy("connector"), queryset=Connector.objects.none(), widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Connector"), queryset=Connector.objects.none(), widget=UnfoldAdminSelectWidget
     )
     driver = forms.CharField(
-        label=gettext_lazy("customer"),
+        label=gettext_lazy("Customer"),
         help_text=gettext_lazy("Their e-mail address or the id tag of one of their cards."),
         widget=UnfoldAdminTextInputWidget,
     )
@@ -84,7 +84,15 @@ class RemoteStartForm(ActionForm):
 
 @admin.register(ChargePoint)
 class ChargePointAdmin(AuditedAdmin):
-    list_display = ("identity", "location", "connection", "last_seen_at", "connectors", "model", "admission_label")
+    list_display = (
+        "identity",
+        "location",
+        "connection_label",
+        "last_seen_at",
+        "connector_words",
+        "model",
+        "admission_label",
+    )
     list_filter = ("is_connected", "admission", "location", "location__region", "model", "ocpp_version")
     search_fields = ("identity", "serial_number", "location__name", "connectors__code")
     list_select_related = ("location", "model")
@@ -109,11 +117,11 @@ class ChargePointAdmin(AuditedAdmin):
         return with_connector_counts(super().get_queryset(request))
 
     @display(description=gettext_lazy("connection"), ordering="is_connected", label={"on": "success", "off": "danger"})
-    def connection(self, point: ChargePoint) -> tuple[str, str]:
+    def connection_label(self, point: ChargePoint) -> tuple[str, str]:
         return ("on", _("Connected")) if point.is_connected else ("off", _("Offline"))
 
     @display(description=gettext_lazy("connectors"))
-    def connectors(self, point: ChargePoint) -> str:
+    def connector_words(self, point: ChargePoint) -> str:
         total, charging, faulted = point.connector_count, point.charging_count, point.faulted_count  # type: ignore[attr-defined]
         parts = [str(total)]
         if charging:
@@ -157,7 +165,7 @@ class ChargePointAdmin(AuditedAdmin):
         context = network_now()
         if request.htmx:  # type: ignore[attr-defined]
             return TemplateResponse(request, "admin/portal/network/live_part.html", context)
-        context |= {**self.admin_site.each_context(request), "title": _("Live status"), "opts": self.opts}
+        context |= {**self.admin_site.each_context(request), "title": _("Live status")}
         return TemplateResponse(request, "admin/portal/network/live.html", context)
 
     def change_view(

@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from billing.models import Cdr, ChargingSession, MeterValue, Payment
 from common import clock
 from config.charts import LineChart, line_chart
+from config.selectors.price_explanation import explain
 from invoicing.models import Document
 from ocpp_gateway.models import OcppMessage
 from tariffs.trace_words import trace_rows
@@ -36,10 +37,12 @@ FIXES = {
 
 def details(session: ChargingSession) -> dict[str, Any]:
     cdr = Cdr.objects.filter(charging_session=session).first()
+    explanation = explain(session, cdr) if cdr else None
     return {
         "session": session,
         "cdr": cdr,
-        "lines": cdr.lines.all() if cdr else [],
+        "lines": list(zip(explanation.lines, cdr.lines.all(), strict=True)) if cdr and explanation else [],
+        "rounding": explanation.rounding if explanation else None,
         "legs": cdr.legs.select_related("lot") if cdr else [],
         "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],

@@ -70,7 +70,13 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     @display(
         description=gettext_lazy("status"),
         ordering="status",
-        label={"requested": "info", "active": "success", "finishing": "info", "cancelled": "warning"},
+        label={
+            "requested": "info",
+            "active": "success",
+            "finishing": "info",
+            "cancelled": "warning",
+            "ended": "default",
+        },
     )
     def status_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.status, session.get_status_display()
@@ -78,7 +84,13 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     @display(
         description=gettext_lazy("outcome"),
         ordering="outcome",
-        label={Outcome.BILLED: "success", Outcome.IN_REVIEW: "danger", Outcome.PENDING: "info", Outcome.FREE: "info"},
+        label={
+            Outcome.BILLED: "success",
+            Outcome.IN_REVIEW: "danger",
+            Outcome.PENDING: "info",
+            Outcome.FREE: "info",
+            Outcome.DISCARDED: "default",
+        },
     )
     def outcome_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.outcome, session.get_outcome_display()
@@ -86,7 +98,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     @display(
         description=gettext_lazy("payment"),
         ordering="payment_status",
-        label={"paid": "success", "due": "warning", "partially_paid": "warning"},
+        label={"paid": "success", "due": "warning", "partially_paid": "warning", "nothing_due": "default"},
     )
     def paid_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.payment_status, session.get_payment_status_display()

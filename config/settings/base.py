@@ -170,6 +170,8 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "config.lockout.attempted_login"
+AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
@@ -181,7 +183,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env("TIME_ZONE", default="Europe/Berlin")
 DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="EUR")
-FORMAT_MODULE_PATH = None
+FORMAT_MODULE_PATH = "config.formats"
 
 # --- Files --------------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

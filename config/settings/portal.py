@@ -118,7 +118,14 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     _item(_("Sessions"), "bolt", "billing.chargingsession"),
-                    _item(_("Charge points"), "ev_station", "locations.chargepoint"),
+                    {
+                        **_item(_("Charge points"), "ev_station", "locations.chargepoint"),
+                        "active": lambda request: (
+                            "/chargepoint/" in request.path
+                            and not request.path.endswith("/chargepoint/live/")
+                            and request.META["QUERY_STRING"] != "admission__exact=pending"
+                        ),
+                    },
                     {
                         "title": _("Live status"),
                         "icon": "sensors",

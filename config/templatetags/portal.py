@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from djmoney.money import Money
 
-from common.portal_values import show_amount, show_energy, show_money
+from common.portal_values import show_amount, show_energy, show_money, show_number
 
 register = template.Library()
 
@@ -46,7 +46,7 @@ def energy(energy_wh: Decimal | None) -> str:
 @register.filter
 def plain_number(number: Decimal | None) -> str:
     """A Decimal without its trailing zeros."""
-    return "–" if number is None else f"{number.normalize():f}"
+    return show_number(number)
 
 
 @register.simple_tag

@@ -33,18 +33,18 @@ class WhoPaysForm(forms.Form):
     """A connector's code and, for a customer's price, their e-mail address."""
 
     connector = forms.CharField(
-        label=gettext_lazy("connector"),
+        label=gettext_lazy("Connector"),
         help_text=gettext_lazy("The code on its label, or charge point and number such as DEMO-AC-1/2."),
         widget=UnfoldAdminTextInputWidget,
     )
     driver = forms.CharField(
-        label=gettext_lazy("customer"),
+        label=gettext_lazy("Customer"),
         required=False,
         help_text=gettext_lazy("Their e-mail address. Empty: nobody in particular."),
         widget=UnfoldAdminTextInputWidget,
     )
     channel = forms.ChoiceField(
-        label=gettext_lazy("started by"), choices=TariffAssignment.Channel.choices, widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Started by"), choices=TariffAssignment.Channel.choices, widget=UnfoldAdminSelectWidget
     )
 
     def clean_connector(self) -> Connector:

@@ -128,7 +128,7 @@ class TariffVersionAdmin(ReadOnlyAdmin):
     csv_columns = ("tariff__code", "number", "status", "valid_from", "published_at", "digest")
     change_form_outer_before_template = "admin/portal/tariff_version_actions.html"
     fields = (
-        "tariff_link", "number", "status_label", "valid_from", "published_at", "published_by", "prices", "json",
+        "tariff_link", "number", "status", "valid_from", "published_at", "published_by", "prices", "json",
         "digest",
     )  # fmt: skip
     readonly_fields = fields
