@@ -16,7 +16,7 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class StartResult:
-    """`session_id` is the OCPP transactionId; it exists even when the start is refused, because the report is a fact."""
+    """`session_id` is the OCPP transactionId. It exists even when the start is refused: the report is a fact."""
 
     session_id: int
     public_id: UUID

@@ -89,8 +89,8 @@ def stop_session(
 def connector_status(*, charge_point_id: int, connector_number: int, status: str, at: datetime) -> Directive:
     """What a connector's status says about its session (OCPP 1.6, StatusNotification).
 
-    SuspendedEV is a vehicle that requests no power (billable parking); SuspendedEVSE is throttling by the station and is
-    not. A vehicle that has left ends a session that waited for it. Locks: the session's row.
+    SuspendedEV is a vehicle that requests no power (billable parking); SuspendedEVSE is throttling by the station and
+    is not. A vehicle that has left ends a session that waited for it. Locks: the session's row.
     """
     rows = lock_rows(
         ChargingSession.objects.filter(

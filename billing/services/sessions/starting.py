@@ -93,7 +93,7 @@ def _record_start(key: dict[str, Any], *, started_at: datetime, received_at: dat
 
 
 def _take_over_request(key: dict[str, Any]) -> ChargingSession | None:
-    """The request this start answers, if any. Other sessions still open on the connector never got their stop: end them."""
+    """The request this start answers, if any. Another session open on the connector never got its stop: it ends."""
     connector: Connector | None = key["connector"]
     if connector is None:
         return None
