@@ -126,6 +126,7 @@ class _Phase:
     def _sum(self, periods: Sequence[Period], first_index: int) -> None:
         tariff, edges, energy_edges = self._tariff, self._edges, self._tariff.energy_edges
         load_of = tariff.load_of
+        reserved = periods[0].state in RESERVATION_STATES
         edge_limits = [edge.at for edge in edges[1:]] + [FAR]
         energy_limits = [*energy_edges, NO_LIMIT]
         edge = band = 0
@@ -150,6 +151,8 @@ class _Phase:
             if run is not None and run_state is not None:
                 self._close(run, run_state, run_at, at, energy - run_energy, run_index, index - 1)
                 run = run_state = None
+            if (period.state in RESERVATION_STATES) is not reserved:
+                raise ValueError(f"period {index} is a reservation after charging began")
             if end_at == at and after == energy:
                 continue  # nothing happened in it
             while at >= time_limit:

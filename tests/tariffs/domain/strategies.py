@@ -18,18 +18,16 @@ from tariffs.domain.spec import (
     TaxIncluded,
 )
 
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
+ZONES = ("UTC", "Europe/Berlin", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 VATS = (None, Decimal(0), Decimal(7), Decimal(19), Decimal("8.1"))
 STEPS = (0, 1, 7, 60, 300, 500, 900, 1800)
-# Around the clock changes of 2026 in Berlin, New York and Lord Howe, and a plain week.
-STARTS = (
-    datetime(2026, 3, 28, 20, tzinfo=UTC),
-    datetime(2026, 10, 24, 20, tzinfo=UTC),
-    datetime(2026, 3, 8, 1, tzinfo=UTC),
-    datetime(2026, 11, 1, 1, tzinfo=UTC),
-    datetime(2026, 4, 4, 10, tzinfo=UTC),
-    datetime(2026, 6, 18, 9, 30, tzinfo=UTC),
-)
+# Hours before the clock changes of 2026 in Berlin, New York and Lord Howe (by half an hour), and a plain week.
+STARTS = {
+    "Europe/Berlin": (datetime(2026, 3, 28, 20, tzinfo=UTC), datetime(2026, 10, 24, 20, tzinfo=UTC)),
+    "America/New_York": (datetime(2026, 3, 8, 1, tzinfo=UTC), datetime(2026, 11, 1, 1, tzinfo=UTC)),
+    "Australia/Lord_Howe": (datetime(2026, 4, 4, 10, tzinfo=UTC), datetime(2026, 10, 3, 10, tzinfo=UTC)),
+}
+PLAIN_STARTS = (datetime(2026, 6, 18, 9, 30, tzinfo=UTC),)
 
 
 def decimals(top: int, places: int) -> st.SearchStrategy[Decimal]:
@@ -46,19 +44,22 @@ dates = st.dates(date(2026, 3, 1), date(2026, 11, 10))
 
 @st.composite
 def restrictions(draw: st.DrawFn, *, reservation: bool) -> Restrictions:
-    kwh = sorted(draw(st.lists(decimals(30, 2), min_size=2, max_size=2, unique=True)))
-    duration = sorted(draw(st.lists(st.integers(0, 90_000), min_size=2, max_size=2, unique=True)))
+    # Half the limits are round, and so are half the sessions: they meet exactly.
+    kwh = sorted(draw(st.lists(st.one_of(decimals(8, 0), decimals(30, 2)), min_size=2, max_size=2, unique=True)))
+    seconds = st.one_of(st.integers(0, 20).map(lambda n: n * 900), st.integers(0, 90_000))
+    duration = sorted(draw(st.lists(seconds, min_size=2, max_size=2, unique=True)))
+    days = sorted(draw(st.lists(dates, min_size=2, max_size=2, unique=True)))
     return Restrictions(
         start_time=draw(maybe(times)),
         end_time=draw(maybe(times)),
-        start_date=draw(maybe(dates)),
-        end_date=draw(maybe(dates)),
+        start_date=draw(maybe(st.just(days[0]))),
+        end_date=draw(maybe(st.just(days[1]))),
         min_kwh=draw(maybe(st.just(kwh[0]))),
         max_kwh=draw(maybe(st.just(kwh[1]))),
         min_duration=draw(maybe(st.just(duration[0]))),
         max_duration=draw(maybe(st.just(duration[1]))),
         min_power=draw(maybe(st.sampled_from((Decimal(4), Decimal(11))))),
-        max_power=draw(maybe(st.sampled_from((Decimal(11), Decimal(22))))),
+        max_power=draw(maybe(st.sampled_from((Decimal(12), Decimal(22))))),
         min_current=draw(maybe(st.just(Decimal(16)))),
         max_current=draw(maybe(st.just(Decimal(32)))),
         days=draw(st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 7), min_size=1, max_size=6))),
@@ -101,8 +102,13 @@ def tariffs(draw: st.DrawFn, *, priced: bool = False) -> TariffSpec:
 
 
 @st.composite
-def sessions(draw: st.DrawFn, *, most: int = 8) -> list[Period]:
-    at = draw(st.sampled_from(STARTS)) + timedelta(minutes=draw(st.integers(0, 900)))
+def sessions(draw: st.DrawFn, *, most: int = 8) -> tuple[str, list[Period]]:
+    """A time zone, and the periods of a session near one of its clock changes or in a plain week."""
+    zone = draw(st.sampled_from(ZONES))
+    at = draw(st.sampled_from(STARTS.get(zone, PLAIN_STARTS))) + timedelta(minutes=15 * draw(st.integers(0, 60)))
+    quarters = st.integers(0, 16).map(lambda n: n * 900)
+    lengths = st.one_of(quarters, quarters, st.integers(0, 7200), st.integers(7200, 50_000))
+    energies = st.one_of(st.just(Decimal(0)), decimals(4, 0).map(lambda kwh: kwh * 1000), decimals(12_000, 1))
     periods = []
     states = [PeriodState.CHARGING] * 4 + [PeriodState.PARKED] * 2
     lead = draw(st.sampled_from((0, 0, 0, 1, 2)))
@@ -110,7 +116,7 @@ def sessions(draw: st.DrawFn, *, most: int = 8) -> list[Period]:
     count = draw(st.integers(1, most))
     for index in range(count):
         reserved = index < lead
-        end_at = at + timedelta(seconds=draw(st.one_of(st.integers(0, 7200), st.integers(7200, 50_000))))
+        end_at = at + timedelta(seconds=draw(lengths))
         power = draw(st.one_of(st.none(), st.sampled_from((Decimal(3), Decimal(11), Decimal(22), Decimal("11.5")))))
         current = draw(st.one_of(st.none(), st.sampled_from((Decimal(6), Decimal(16), Decimal(32)))))
         periods.append(
@@ -118,7 +124,7 @@ def sessions(draw: st.DrawFn, *, most: int = 8) -> list[Period]:
                 start_at=at,
                 end_at=end_at,
                 state=kind if reserved else draw(st.sampled_from(states)),
-                energy_wh=Decimal(0) if reserved else draw(st.one_of(st.just(Decimal(0)), decimals(12_000, 1))),
+                energy_wh=Decimal(0) if reserved else draw(energies),
                 min_power_kw=power,
                 max_power_kw=power,
                 min_current_a=current,
@@ -126,4 +132,4 @@ def sessions(draw: st.DrawFn, *, most: int = 8) -> list[Period]:
             )
         )
         at = end_at
-    return periods
+    return zone, periods
