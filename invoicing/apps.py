@@ -10,4 +10,10 @@ class InvoicingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Models can be imported only now.
+        from billing.services.books import register_check
+        from invoicing.selectors.book_checks import CHECKS
+
         register_guards(GUARDS)
+        for name, sentence, run in CHECKS:
+            register_check(name, sentence, run)

@@ -50,7 +50,7 @@ def _engine() -> _Engine:
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    class OwnAssetsOnly(URLFetcher):  # type: ignore[misc]
+    class OwnAssetsOnly(URLFetcher):
         """Fetches `data:` URLs and the files of invoicing/assets by name; refuses files, hosts and redirects."""
 
         def __init__(self) -> None:

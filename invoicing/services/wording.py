@@ -40,14 +40,22 @@ def line_words(kind: str) -> str:
 
 def detail_words(kind: str, explanation: dict[str, Any]) -> str:
     """When a price applied and how its quantity was rounded up, from a cost line's explanation; often empty."""
-    details = [
-        _SECONDS.sub(lambda seconds: formats.duration(int(seconds[1])), condition["words"])
-        for condition in explanation.get("matched", ())
-    ]
+    details = [_condition_words(condition) for condition in explanation.get("matched", ())]
     step_size = explanation.get("step_size") or 0
     if step_size > 1 and Decimal(explanation["quantity"]) != Decimal(explanation["measured"]):
         details.append(_step_words(kind, Decimal(explanation["measured"]), step_size))
     return " · ".join(details)
+
+
+def _condition_words(condition: dict[str, str]) -> str:
+    subject = {
+        "energy": pgettext("document", "energy"),
+        "duration": pgettext("document", "duration"),
+        "power": pgettext("document", "power"),
+        "current": pgettext("document", "current"),
+    }.get(condition["code"], "")
+    words = _SECONDS.sub(lambda seconds: formats.duration(int(seconds[1])), condition["words"])
+    return f"{subject} {words}".strip()
 
 
 def _step_words(kind: str, measured: Decimal, step_size: int) -> str:
