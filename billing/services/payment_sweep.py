@@ -1,7 +1,7 @@
 """Finding what was claimed, told or promised and never finished: a lost task or a killed worker loses nothing."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,10 +9,17 @@ from django.db.models import Q, QuerySet
 
 from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent
 from billing.providers.base import ProviderResult
-from billing.providers.errors import ProviderError, ProviderUnavailable
+from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
-from billing.services.payments import collect_leg, record_no_answer, record_payment_result, send_payment
+from billing.services.payments import (
+    collect_leg,
+    park_payment,
+    record_no_answer,
+    record_payment_result,
+    send_payment,
+)
 from billing.services.provider_events import process_event
+from common.errors import VoltledgerError
 
 log = logging.getLogger(__name__)
 
@@ -24,29 +31,25 @@ def sweep_payments(now: datetime) -> int:
     """Take up everything about payments that is due at `now`; returns how many things were taken up.
 
     First what is unknown (open payments, unread webhooks), then what is to be tried (next dates, legs nobody charged).
-    Safe to repeat and to run beside itself. Talks to the provider; one that is down stops nothing else.
+    Safe to repeat and to run beside itself. Talks to the provider; a row that cannot be helped now stops no other.
     """
-    overdue = [
-        *_each(reread_payment, "payment_id", Payment.objects.filter(reread_at__lte=now)),
-        *_each(
-            process_event,
-            "event_id",
-            ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - PATIENCE),
-        ),
-    ]
-    overdue += _each(collect_leg, "leg_id", legs_to_collect(now))
-    for take_up, arguments in overdue:
+    unread = ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - PATIENCE)
+    return (
+        _take_up(Payment.objects.filter(reread_at__lte=now), lambda pk: reread_payment(payment_id=pk))
+        + _take_up(unread, lambda pk: process_event(event_id=pk))
+        + _take_up(legs_to_collect(now), lambda pk: collect_leg(leg_id=pk))
+    )
+
+
+def _take_up(rows: QuerySet[Any], step: Callable[[int], object]) -> int:
+    """Do `step` for each row, oldest first; a refusal is logged and left for the next sweep."""
+    keys = list(rows.order_by("pk").values_list("pk", flat=True).distinct())
+    for key in keys:
         try:
-            take_up(**arguments)
-        except ProviderError as error:
-            log.warning("%s%s: %s", take_up.__name__, arguments, error.message)
-    return len(overdue)
-
-
-def _each(
-    take_up: Callable[..., Any], argument: str, rows: QuerySet[Any]
-) -> Iterable[tuple[Callable[..., Any], dict[str, int]]]:
-    return [(take_up, {argument: pk}) for pk in rows.order_by("pk").values_list("pk", flat=True).distinct()]
+            step(key)
+        except VoltledgerError as error:
+            log.warning("%s %s is left for the next sweep: %s", rows.model.__name__, key, error.message)
+    return len(keys)
 
 
 def legs_to_collect(now: datetime) -> QuerySet[FundingLeg]:
@@ -70,6 +73,8 @@ def reread_payment(*, payment_id: int) -> Payment:
         result = _ask(payment)
     except ProviderUnavailable:
         return record_no_answer(payment_id=payment_id)
+    except RequestRefused as error:
+        return park_payment(payment_id=payment_id, reason=error.code)
     if result is None:
         return send_payment(payment=payment)
     return record_payment_result(payment_id=payment_id, result=result)

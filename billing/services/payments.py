@@ -18,7 +18,7 @@ from billing.domain import retries
 from billing.domain.postings import credit, debit, receivable, system
 from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
 from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
-from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable
+from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
 from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
 from billing.services import ledger
@@ -116,8 +116,8 @@ def send_payment(*, payment: Payment) -> Payment:
         result = provider.charge(_request(payment))
     except ProviderUnavailable:
         return record_no_answer(payment_id=payment.pk)
-    except IdempotencyMismatch:
-        return park_payment(payment_id=payment.pk, reason=IdempotencyMismatch.code)
+    except (IdempotencyMismatch, RequestRefused) as error:
+        return park_payment(payment_id=payment.pk, reason=error.code)
     return record_payment_result(payment_id=payment.pk, result=result)
 
 

@@ -12,6 +12,7 @@ from django_q.tasks import async_task
 
 from billing.models import Payment, ProviderEvent
 from billing.providers.base import PaymentProvider, ProviderNotice
+from billing.providers.errors import RequestRefused
 from billing.providers.registry import get_provider
 from billing.services.methods import adopt_setup
 from billing.services.payments import record_payment_result
@@ -49,18 +50,25 @@ def process_event(*, event_id: int) -> ProviderEvent:
     event = ProviderEvent.objects.get(pk=event_id)
     if event.processed_at is not None:
         return event
-    provider = get_provider(event.provider)
-    note = ""
-    if event.subject == ProviderEvent.Subject.PAYMENT:
-        note = _follow_payment(provider, event)
-    elif event.subject == ProviderEvent.Subject.SETUP:
-        note = "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
-    else:
-        note = "nothing to do"
+    try:
+        note = _follow(get_provider(event.provider), event)
+    except RequestRefused as error:
+        note = error.message
     # Last, so that a crash before it leaves the event to be processed again; all of the above bears that.
-    ProviderEvent.objects.filter(pk=event_id, processed_at__isnull=True).update(processed_at=clock.now(), note=note)
+    ProviderEvent.objects.filter(pk=event_id, processed_at__isnull=True).update(
+        processed_at=clock.now(), note=str(note)[:200]
+    )
     event.refresh_from_db()
     return event
+
+
+def _follow(provider: PaymentProvider, event: ProviderEvent) -> str:
+    """What came of it, in a few words; empty when it was what it said."""
+    if event.subject == ProviderEvent.Subject.PAYMENT:
+        return _follow_payment(provider, event)
+    if event.subject == ProviderEvent.Subject.SETUP:
+        return "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
+    return "nothing to do"
 
 
 def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:

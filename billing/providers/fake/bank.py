@@ -25,6 +25,7 @@ from common.locking import lock_row
 Kind = FakeProviderObject.Kind
 HOLD_LASTS = timedelta(days=7)
 SETUP_LASTS = timedelta(hours=24)
+PENDING_LASTS = timedelta(seconds=30)
 
 
 def check_reachable() -> None:
@@ -226,11 +227,16 @@ def _announce_payment(payment: FakeProviderObject) -> None:
 
 @transaction.atomic
 def find_payment(*, key: str, reference: str) -> FakeProviderObject | None:
-    """The payment as it stands, its hold expired if its time is over."""
+    """The payment as it stands, with what time alone has made of it: a hold expires, a pending payment succeeds."""
     payments = FakeProviderObject.objects.filter(kind=Kind.PAYMENT)
     payment = payments.filter(reference=reference) if reference else payments.filter(idempotency_key=key)
     found = payment.first()
-    return _expire_if_over(_lock(Kind.PAYMENT, found.reference)) if found else None
+    if found is None:
+        return None
+    current = _expire_if_over(_lock(Kind.PAYMENT, found.reference))
+    if current.state == PaymentState.PENDING and current.created_at + PENDING_LASTS <= clock.now():
+        return finish_pending(payment_reference=current.reference, is_success=True)
+    return current
 
 
 def _expire_if_over(payment: FakeProviderObject) -> FakeProviderObject:
@@ -263,7 +269,7 @@ def answer_bank(*, payment_reference: str, is_confirmed: bool) -> FakeProviderOb
 
 @transaction.atomic
 def finish_pending(*, payment_reference: str, is_success: bool) -> FakeProviderObject:
-    """The outcome of a pending payment has come in."""
+    """The outcome of a pending payment has come in; one that is not pending stays as it is."""
     payment = _lock(Kind.PAYMENT, payment_reference)
     if payment.state == PaymentState.PENDING:
         if is_success:

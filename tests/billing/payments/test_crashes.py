@@ -1,4 +1,7 @@
-"""A worker killed before any of its statements: one charge, one posting, nothing left open."""
+"""A worker killed before any of its writes: one charge, one posting, nothing left open.
+
+Between two writes the database is the same, so these are all the places where being killed makes a difference.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,20 +29,20 @@ class Killed(BaseException):
 
 
 class KillBefore:
-    """Kills before the n-th statement, the provider's own among them: it runs where we do."""
+    """Kills before the n-th write, the provider's own among them: it runs where we do."""
 
     def __init__(self, number: int) -> None:
         self.left = number
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.left -= 1
+        self.left -= sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE", "WITH"))
         if self.left == 0:
             raise Killed(sql)
         return execute(sql, params, many, context)
 
 
 def kill_before(number: int, work: Callable[[], Any]) -> bool:
-    """False when the work was done before it came to that statement."""
+    """False when the work was done before it came to that write."""
     try:
         with connection.execute_wrapper(KillBefore(number)):
             work()
@@ -63,17 +66,17 @@ def confirm(leg: FundingLeg) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cards", "leg_state", "payments", "fewest_statements"),
+    ("cards", "leg_state", "payments", "fewest_writes"),
     [
-        (["visa"], "paid", [("succeeded", "", "")], 30),
-        (["answer_lost"], "paid", [("succeeded", "", "")], 20),
-        (["insufficient_funds"], "retrying", [("failed", "soft", "insufficient_funds")], 25),
-        (["stolen_card", "visa"], "paid", [("failed", "hard", "stolen_card"), ("succeeded", "", "")], 50),
-        (["confirm_each"], "requires_action", [("requires_action", "", "")], 25),
+        (["visa"], "paid", [("succeeded", "", "")], 8),
+        (["answer_lost"], "paid", [("succeeded", "", "")], 6),
+        (["insufficient_funds"], "retrying", [("failed", "soft", "insufficient_funds")], 8),
+        (["stolen_card", "visa"], "paid", [("failed", "hard", "stolen_card"), ("succeeded", "", "")], 16),
+        (["confirm_each"], "requires_action", [("requires_action", "", "")], 8),
     ],
 )
-def test_collecting_survives_a_kill_before_every_statement(
-    cards: list[str], leg_state: str, payments: list[tuple[str, str, str]], fewest_statements: int
+def test_collecting_survives_a_kill_before_every_write(
+    cards: list[str], leg_state: str, payments: list[tuple[str, str, str]], fewest_writes: int
 ) -> None:
     number = 1
     while True:
@@ -99,10 +102,10 @@ def test_collecting_survives_a_kill_before_every_statement(
         if not was_killed:
             break
         number += 1
-    assert number > fewest_statements
+    assert number > fewest_writes
 
 
-def test_the_sweep_itself_survives_a_kill_before_every_statement() -> None:
+def test_the_sweep_itself_survives_a_kill_before_every_write() -> None:
     number = 1
     while True:
         driver, leg = indebted_driver("answer_lost")
@@ -116,4 +119,4 @@ def test_the_sweep_itself_survives_a_kill_before_every_statement() -> None:
         if not was_killed:
             break
         number += 1
-    assert number > 15
+    assert number > 5

@@ -10,7 +10,7 @@ from django.conf import settings
 from djmoney.money import Money
 
 from accounts.models import Driver
-from billing.models import FakeProviderObject
+from billing.models import FakeProviderObject, PaymentMethod
 from billing.providers.base import PaymentRequest, PaymentState
 from billing.providers.fake import bank
 from billing.providers.registry import get_provider
@@ -110,6 +110,17 @@ def test_an_outcome_that_comes_later(
     assert (now.leg, now.payments, now.charged, now.posted) == (leg_state, [payment], charged, charged)
 
 
+def test_the_bank_answers_by_itself_in_the_end(ada: Driver) -> None:
+    save_card(ada, "answered_later")
+    leg = owe(ada)
+    with time_machine.travel(NOON, tick=False):
+        collect_leg(leg_id=leg.pk)
+    with time_machine.travel(NOON + MINUTE, tick=False):
+        sweep_payments(clock.now())
+
+    assert standing(leg).payments == [("succeeded", "", "")]
+
+
 def test_an_answer_about_other_money_is_parked(ada: Driver) -> None:
     method = save_card(ada)
     leg = owe(ada)
@@ -195,3 +206,14 @@ def test_a_success_announced_after_a_failure_is_believed(ada: Driver) -> None:
     now = standing(leg)
     assert (now.leg, now.payments, now.posted) == ("paid", [("succeeded", "", "")], OWED)
     assert last_payment(leg).next_attempt_at is None
+
+
+def test_what_the_provider_refuses_to_do_is_parked(ada: Driver) -> None:
+    method = save_card(ada)
+    PaymentMethod.objects.filter(pk=method.pk).update(provider_reference="fake_card_unknown_there")
+    leg = owe(ada)
+
+    collect_leg(leg_id=leg.pk)
+
+    assert standing(leg).payments == [("created", "provider", "provider_request_refused")]
+    assert sweep_payments(clock.now() + timedelta(days=1)) == 0

@@ -297,3 +297,12 @@ def test_the_whole_way_with_nothing_but_the_worker(ada: Driver) -> None:
     ]
     assert standing(leg).payments == [("succeeded", "", "")]
     assert get_provider().name == PaymentMethod.objects.get().provider
+
+
+def test_an_event_about_something_the_provider_does_not_know_is_noted(ada: Driver) -> None:
+    event = ProviderEvent.objects.create(
+        provider="fake", event_id="1", kind="setup.succeeded", subject="setup", provider_reference="gone", payload={}
+    )
+
+    assert process_event(event_id=event.pk).note == "The payment provider knows no setup “gone”."
+    assert process_event(event_id=event.pk).processed_at is not None
