@@ -16,7 +16,7 @@ from config.selectors.driver_sessions import live_session_for_user
 NOT_YOURS = 4404
 
 
-class LiveSessionConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+class LiveSessionConsumer(AsyncJsonWebsocketConsumer):
     """Sends {"state", "html"} on connect and after every change. What the browser sends is not read.
 
     The login's right to the session is looked up again for every message, so that a socket does not outlive it.

@@ -2,11 +2,15 @@
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Driver
 from accounts.services.profile import OWN_FIELDS
 from common.formats import babel_locale
+
+# Two-letter codes of CLDR that are groups of countries, outlying seas or placeholders.
+_NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
 
 class ProfileForm(forms.ModelForm):
@@ -24,15 +28,14 @@ class ProfileForm(forms.ModelForm):
             "city": forms.TextInput(attrs={"autocomplete": "address-level2"}),
         }
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        names = babel_locale().territories
-        countries = [
-            (code, name)
-            for code, name in names.items()
-            if len(code) == 2 and code not in ("XA", "XB", "ZZ", "EU", "EZ", "UN", "QO")
-        ]
-        self.fields["country"] = forms.ChoiceField(
-            label=_("Country"), choices=sorted(countries, key=lambda pair: pair[1])
-        )
+    def __init__(self, data: QueryDict | None, *, driver: Driver) -> None:
+        super().__init__(data, instance=driver)
+        self.fields["country"] = forms.ChoiceField(label=_("Country"), choices=_countries)
         self.fields["language"] = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+
+
+def _countries() -> list[tuple[str, str]]:
+    """Countries by name in the reader's language."""
+    territories: dict[str, str] = dict(babel_locale().territories)
+    named = [(code, name) for code, name in territories.items() if len(code) == 2 and code not in _NO_COUNTRIES]
+    return sorted(named, key=lambda country: country[1])

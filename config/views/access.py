@@ -5,15 +5,21 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from accounts.errors import NoContract
-from accounts.models import Contract, Driver
+from accounts.models import Contract, Driver, User
 from accounts.selectors.contracts import contract_in_force
 from common import clock
 
 P = ParamSpec("P")
+
+
+def wants_rows_only(request: HttpRequest) -> bool:
+    """True when htmx asks, which swaps the rows into the page it has; such views vary on HX-Request."""
+    return request.headers.get("HX-Request") == "true"
 
 
 def driver_of(request: HttpRequest) -> Driver | None:
@@ -21,6 +27,13 @@ def driver_of(request: HttpRequest) -> Driver | None:
     if not request.user.is_authenticated:
         return None
     return Driver.objects.filter(user=request.user).first()
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The login behind a page that demands one."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def contract_of(driver: Driver | None) -> Contract | None:

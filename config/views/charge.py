@@ -8,13 +8,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import Driver
 from billing.models import ChargingSession
 from common.errors import Refused
 from config.selectors.driver_sessions import open_sessions_of, session_of
 from config.selectors.stations import connectors_in_service, public_locations, recent_locations
-from config.views.access import driver_page
+from config.views.access import driver_page, wants_rows_only
 from config.views.public import PER_PAGE, connector_context
 from ocpp_gateway.services.remote import remote_start, remote_stop
 
@@ -31,16 +32,17 @@ REMEDIES = {
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 @driver_page
 def charge(request: HttpRequest, driver: Driver) -> HttpResponse:
     """Search by the code on the label or by place; the code alone goes straight to its connector."""
     search = request.GET.get("q", "").strip()[:100]
-    if search and not request.htmx:
+    if search and not wants_rows_only(request):
         connector = connectors_in_service().filter(code=search.upper()).first()
         if connector is not None:
             return redirect("connector_qr", connector.code)
     page = Paginator(public_locations(search), PER_PAGE).get_page(request.GET.get("page"))
-    if request.htmx:
+    if wants_rows_only(request):
         return render(request, "site/parts/station_rows.html", {"page": page, "search": search})
     return render(
         request,

@@ -14,7 +14,7 @@ from billing.selectors.wallets import wallet_of
 from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.driver_sessions import open_sessions_of, sessions_of
 from config.selectors.unpaid import unpaid
-from config.views.access import contract_of, driver_page
+from config.views.access import contract_of, driver_page, signed_in
 
 RECENT = 3
 
@@ -46,6 +46,6 @@ def home(request: HttpRequest, driver: Driver) -> HttpResponse:
 @require_POST
 def become_driver(request: HttpRequest) -> HttpResponse:
     """Make this login a driver, with the contract given at sign-up."""
-    enrol_driver(user_id=request.user.pk)
+    enrol_driver(user_id=signed_in(request).pk)
     messages.success(request, _("You can charge now. Next, add a card to pay with."))
     return redirect("home")

@@ -1,5 +1,7 @@
 """What a driver has, owes and has paid: wallet, cards, receipts."""
 
+from collections.abc import Iterator
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -12,7 +14,7 @@ from billing.models import Payment
 from billing.selectors.payments import saved_methods
 from billing.selectors.wallets import statement, wallet_of
 from billing.services.debts import retry_open_debt
-from config.exports import csv_file
+from config.exports import Cell, csv_file
 from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.unpaid import unpaid
 from config.selectors.wallet_words import event_words
@@ -57,7 +59,7 @@ def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
         _("Currency"),
         _("Entry hash"),
     ]
-    rows = (
+    rows: Iterator[list[Cell]] = (
         [
             row.at,
             event_words(row.event),

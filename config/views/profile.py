@@ -18,7 +18,7 @@ from config.views.access import contract_of, driver_page
 @require_http_methods(["GET", "HEAD", "POST"])
 @driver_page
 def profile(request: HttpRequest, driver: Driver) -> HttpResponse:
-    form = ProfileForm(request.POST or None, instance=driver)
+    form = ProfileForm(request.POST if request.method == "POST" else None, driver=driver)
     if request.method == "POST" and form.is_valid():
         saved = change_profile(driver_id=driver.pk, values=form.cleaned_data, actor_id=request.user.pk)
         with translation.override(saved.language):

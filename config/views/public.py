@@ -6,13 +6,14 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import Driver
 from billing.models import ChargingSession
 from common import clock
 from config.selectors.driver_sessions import OPEN, sessions_of
 from config.selectors.stations import connectors_in_service, priced_connectors, public_locations
-from config.views.access import contract_of, driver_of
+from config.views.access import contract_of, driver_of, wants_rows_only
 from locations.models import Location
 
 PER_PAGE = 20
@@ -28,10 +29,11 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def stations(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:100]
     page = Paginator(public_locations(search), PER_PAGE).get_page(request.GET.get("page"))
-    template = "site/parts/station_rows.html" if request.htmx else "site/stations.html"
+    template = "site/parts/station_rows.html" if wants_rows_only(request) else "site/stations.html"
     return render(request, template, {"page": page, "search": search})
 
 

@@ -2,15 +2,14 @@
 
 import re
 from html import unescape
+from typing import Any
 
-from django.http import HttpResponse
 
-
-def text(response: HttpResponse) -> str:
+def text(response: Any) -> str:
     """The page as it was sent, with plain spaces."""
     return unescape(response.content.decode()).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def words(response: HttpResponse) -> str:
+def words(response: Any) -> str:
     """Its words alone, on one line."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text(response)))

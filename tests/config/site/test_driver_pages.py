@@ -4,7 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Driver
@@ -196,9 +198,6 @@ def test_a_wrong_profile_changes_nothing_and_says_why(ada: Driver, browse) -> No
 
 
 def test_home_and_the_lists_take_as_many_queries_for_five_sessions_as_for_one(ada: Driver, browse) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     card = card_of(ada)
     browser = browse(ada)
     counts = []

@@ -63,7 +63,9 @@ def card_of(driver: Driver) -> PaymentMethod:
     )
 
 
-def lot_of(driver: Driver, amount: str, kind: str = WalletLot.Kind.CASH, **options: object) -> WalletLot:
+def lot_of(
+    driver: Driver, amount: str, kind: str = WalletLot.Kind.CASH, *, expires_at: datetime | None = None
+) -> WalletLot:
     origin = WalletLot.Origin.GIFT if kind == WalletLot.Kind.PROMO else WalletLot.Origin.OPERATOR
     number = WalletLot.objects.count()
     return credit_wallet(
@@ -73,7 +75,7 @@ def lot_of(driver: Driver, amount: str, kind: str = WalletLot.Kind.CASH, **optio
         origin=origin,
         reason="goodwill",
         idempotency_key=f"test:lot:{number}",
-        **options,
+        expires_at=expires_at,
     )
 
 
