@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.utils.module_loading import import_string
 
 from invoicing.models import Document
 from invoicing.selectors.documents import WAIT_FOR_PAYMENT
-from invoicing.tasks import SCHEDULES, issue_due_receipts, render_document
+from invoicing.tasks import SCHEDULES, issue_due_receipts, render_document, render_missing_documents
 from tests.invoicing.builders import Leg, Line, bill
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_the_queued_task_makes_the_pdf_and_may_come_twice():
 
 
 def test_schedules_name_tasks_that_exist():
-    assert [(name, minutes) for _, name, minutes in SCHEDULES] == [
-        ("invoicing.tasks.issue_due_receipts", 1),
-        ("invoicing.tasks.render_missing_documents", 5),
+    assert [(import_string(function), minutes) for _, function, minutes in SCHEDULES] == [
+        (issue_due_receipts, 1),
+        (render_missing_documents, 5),
     ]
