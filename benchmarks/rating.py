@@ -79,7 +79,7 @@ def explained(rated: RatedSession) -> tuple[object, ...]:
     return (
         rated.total_net,
         rated.total_gross,
-        [(line.kind, line.net, line.gross, line.matched, line.skipped) for line in rated.lines],
+        [(line.kind, line.quantity, line.net, line.gross, line.matched, line.skipped) for line in rated.lines],
     )
 
 

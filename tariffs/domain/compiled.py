@@ -4,12 +4,13 @@ One CompiledTariff per (digest, time zone) serves every session; it changes only
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -153,8 +154,12 @@ class CompiledTariff:
         self.duration_edges = tuple(timedelta(seconds=int(edge)) for edge in self._duration.edges)
         self.power_edges = _all_edges(power)
         self.current_edges = _all_edges(current)
-        #: None where no element looks at power or current.
-        self.load_of: Callable[[Period], Load] | None = _load_reader(self._loads)
+
+    def loads(self, periods: Sequence[Period]) -> Iterable[Load]:
+        """The load bands of each period."""
+        if not self._loads:
+            return repeat(NO_LOAD)
+        return zip(*[load.bands(periods) for load in self._loads], strict=True)
 
     def edges(self, clock_at: datetime, end_at: datetime) -> list[Edge]:
         """Every moment in [clock_at, end_at) at which the local clock or the time since `clock_at` changes a price."""
@@ -242,7 +247,14 @@ class _LoadLimits:
     attribute: str
     limits: Limits
 
-    def band(self, period: Period) -> int:
+    def bands(self, periods: Sequence[Period]) -> list[int]:
+        """Runs once per period of a session, so nothing but C where all values are stated."""
+        try:
+            return list(map(bisect_right, repeat(self.limits.edges), map(attrgetter(self.attribute), periods)))
+        except TypeError:  # None, not stated
+            return [self._band(period) for period in periods]
+
+    def _band(self, period: Period) -> int:
         value = getattr(period, self.attribute)
         if value is not None:
             return bisect_right(self.limits.edges, value)
@@ -257,23 +269,6 @@ class _LoadLimits:
 
 def _all_edges(loads: Sequence[_LoadLimits]) -> tuple[Decimal, ...]:
     return tuple(sorted({Decimal(edge) for load in loads for edge in load.limits.edges}))
-
-
-def _load_reader(loads: Sequence[_LoadLimits]) -> Callable[[Period], Load] | None:
-    """A function from a period to its bands. It runs once per period, so one limit is read without a loop."""
-    if not loads:
-        return None
-    if len(loads) > 1:
-        return lambda period: tuple([load.band(period) for load in loads])
-    only = loads[0]
-    value_of, edges = attrgetter(only.attribute), only.limits.edges
-    bands = [(band,) for band in range(len(edges) + 1)]
-
-    def read(period: Period) -> Load:
-        value = value_of(period)
-        return (only.band(period),) if value is None else bands[bisect_right(edges, value)]
-
-    return read
 
 
 def _wh(limit_kwh: Decimal | None) -> Decimal | None:

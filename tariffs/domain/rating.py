@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, Inexact, localcontext
 from fractions import Fraction
+from itertools import chain, count
 from math import lcm
 
 from tariffs.domain.compiled import (
@@ -80,7 +81,7 @@ _TIME_KINDS = {
     PeriodState.RESERVED: LineKind.RESERVATION_TIME,
     PeriodState.RESERVATION_EXPIRED: LineKind.RESERVATION_TIME,
 }
-_LINE_ORDER = (LineKind.ENERGY, LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME)
+_LINE_ORDER = {LineKind.ENERGY: 0, LineKind.TIME: 1, LineKind.PARKING_TIME: 2, LineKind.RESERVATION_TIME: 3}
 _Key = tuple[LineKind, int]
 
 
@@ -100,10 +101,12 @@ class _Use:
     energy_shares: tuple[Ratio, ...] = ()
 
     def microseconds(self) -> Ratio:
-        return ratio_sum(((self.time // MICROSECOND, 1), *self.time_shares))
+        whole = self.time // MICROSECOND, 1
+        return ratio_sum((whole, *self.time_shares)) if self.time_shares else whole
 
     def wh(self) -> Ratio:
-        return ratio_sum((self.energy_wh.as_integer_ratio(), *self.energy_shares))
+        whole = self.energy_wh.as_integer_ratio()
+        return ratio_sum((whole, *self.energy_shares)) if self.energy_shares else whole
 
 
 class _Phase:
@@ -125,7 +128,6 @@ class _Phase:
 
     def _sum(self, periods: Sequence[Period], first_index: int) -> None:
         tariff, edges, energy_edges = self._tariff, self._edges, self._tariff.energy_edges
-        load_of = tariff.load_of
         reserved = periods[0].state in RESERVATION_STATES
         edge_limits = [edge.at for edge in edges[1:]] + [FAR]
         energy_limits = [*energy_edges, NO_LIMIT]
@@ -138,13 +140,12 @@ class _Phase:
         run_state: PeriodState | None = None
         run_load: Load = NO_LOAD
         run_index = index = first_index
-        for index, period in enumerate(periods, first_index):
-            if period.start_at != at:
+        for index, period, load in zip(count(first_index), periods, tariff.loads(periods), strict=False):
+            start_at = period.start_at
+            if start_at is not at and start_at != at:
                 raise ValueError(f"period {index} does not start where the one before ends")
             end_at = period.end_at
             after = energy + period.energy_wh
-            if load_of is not None:
-                load = load_of(period)
             if period.state is run_state and end_at < time_limit and after < energy_limit and load == run_load:
                 at, energy = end_at, after
                 continue
@@ -258,13 +259,17 @@ class _Group:
     use: _Use
     measured: Ratio
     billed: Ratio
-    skipped: dict[Skipped, None]
+    reasons: list[tuple[Skipped, ...]]
     end_at: datetime
     last_period: int
 
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Each reason once, in the order in which they came up."""
+        return self.reasons[0] if len(self.reasons) == 1 else tuple(dict.fromkeys(chain(*self.reasons)))
+
 
 def _by_kind(group: _Group) -> int:
-    return _LINE_ORDER.index(group.kind)
+    return _LINE_ORDER[group.kind]
 
 
 class _Bill:
@@ -281,8 +286,7 @@ class _Bill:
         for flat, use in phase.flats.values():
             if flat.component is not None:
                 kind = LineKind.RESERVATION_FLAT if use.state in RESERVATION_STATES else LineKind.FLAT
-                skipped = dict.fromkeys(flat.skipped)
-                group = _Group(kind, flat, use, ONCE, ONCE, skipped, use.start_at, use.first_period)
+                group = _Group(kind, flat, use, ONCE, ONCE, [flat.skipped], use.start_at, use.first_period)
                 self._line(group, flat.component, 1)
         groups: dict[_Key, _Group] = {}
         for use in phase.uses:
@@ -318,7 +322,7 @@ class _Bill:
             self._line(group, group.choice.component, units)
             return
         quantity = Fraction(group.measured[0], group.measured[1] * units)
-        self._free.append(FreeQuantity(group.kind, quantity, tuple(group.skipped), group.use.start_at, group.end_at))
+        self._free.append(FreeQuantity(group.kind, quantity, group.skipped(), group.use.start_at, group.end_at))
 
     def _line(self, group: _Group, component: PriceComponent, units: int) -> None:
         billed, billed_scale = group.billed
@@ -343,7 +347,7 @@ class _Bill:
                 step_size=0 if component.dimension is Dimension.FLAT else component.step_size,
                 element=group.choice.element,
                 matched=self._tariff.conditions(group.choice.element),
-                skipped=tuple(group.skipped),
+                skipped=group.skipped(),
                 first_period=group.use.first_period,
                 last_period=group.last_period,
                 start_at=group.use.start_at,
@@ -358,11 +362,11 @@ def _gather(groups: dict[_Key, _Group], kind: LineKind, choice: Choice, use: _Us
     key = (kind, choice.element)
     group = groups.get(key)
     if group is None:
-        skipped = dict.fromkeys(choice.skipped)
-        groups[key] = _Group(kind, choice, use, amount, amount, skipped, use.end_at, use.last_period)
+        groups[key] = _Group(kind, choice, use, amount, amount, [choice.skipped], use.end_at, use.last_period)
         return
     group.measured = group.billed = ratio_sum((group.measured, amount))
-    group.skipped.update(dict.fromkeys(choice.skipped))
+    if choice.skipped not in group.reasons:
+        group.reasons.append(choice.skipped)
     group.end_at = max(group.end_at, use.end_at)
     group.last_period = max(group.last_period, use.last_period)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
+from typing import NamedTuple
 
 from common.currencies import exponent
 from common.errors import VoltledgerError
@@ -60,8 +61,7 @@ def decimal_of(value: Fraction) -> Decimal:
     return _WIDE.divide(Decimal(numerator), Decimal(denominator))
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(NamedTuple):
     """One price applied to one quantity, with its reasons.
 
     quantity: billed kWh, hours or count; `measured` is what was used, before `step_size` (Wh or seconds) rounded it up.
@@ -278,8 +278,13 @@ def known_sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
 
 
 def ratio_sum(ratios: Sequence[Ratio]) -> Ratio:
-    """The exact sum over the least common denominator."""
+    """The exact sum, not reduced."""
     if len(ratios) == 1:
         return ratios[0]
+    if len(ratios) == 2:
+        (one, one_scale), (other, other_scale) = ratios
+        if one_scale == other_scale:
+            return one + other, one_scale
+        return one * other_scale + other * one_scale, one_scale * other_scale
     scale = lcm(*[denominator for _, denominator in ratios])
     return sum([numerator * (scale // denominator) for numerator, denominator in ratios]), scale

@@ -19,6 +19,7 @@ from tariffs.domain.spec import (
     Element,
     Period,
     PeriodState,
+    PriceComponent,
     ReservationRestriction,
     Restrictions,
     TariffSpec,
@@ -79,7 +80,7 @@ def _price_phase(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: 
             index = _first_match(spec, zone, piece, dimension, number)
             if index is None:
                 continue
-            component = spec.elements[index].component(dimension)
+            component = _component(spec, index, dimension)
             if dimension is Dimension.FLAT:
                 answer.quantities[kind, index] = number(1)
                 answer.amounts[kind, index] = number(component.price)
@@ -99,7 +100,13 @@ def _price_phase(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: 
         dimension = {"ENERGY": Dimension.ENERGY, "PARKING_TIME": Dimension.PARKING_TIME}.get(kind, Dimension.TIME)
         unit = number(1000) if kind == "ENERGY" else number(3600) * 1_000_000
         answer.quantities[kind, index] += missing
-        answer.amounts[kind, index] += missing / unit * number(spec.elements[index].component(dimension).price)
+        answer.amounts[kind, index] += missing / unit * number(_component(spec, index, dimension).price)
+
+
+def _component(spec: TariffSpec, index: int, dimension: Dimension) -> PriceComponent:
+    component = spec.elements[index].component(dimension)
+    assert component is not None
+    return component
 
 
 def _time_of(state: PeriodState) -> tuple[Dimension, str]:
@@ -121,9 +128,9 @@ def _pieces(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any) 
             for moment in _clock_moments(spec, zone, period):
                 cuts.add(number((moment - period.start_at) // MICRO) / length)
             for element in spec.elements:
-                for limit in (element.restrictions.min_duration, element.restrictions.max_duration):
-                    if limit is not None:
-                        cuts.add((number(limit) * 1_000_000 - offset) / length)
+                for seconds in (element.restrictions.min_duration, element.restrictions.max_duration):
+                    if seconds is not None:
+                        cuts.add((number(seconds) * 1_000_000 - offset) / length)
         if wh:
             for element in spec.elements:
                 for limit in (element.restrictions.min_kwh, element.restrictions.max_kwh):
@@ -240,7 +247,7 @@ def _total(spec: TariffSpec, number: Any, answer: Answer) -> None:
             "RESERVATION_FLAT": Dimension.FLAT,
             "RESERVATION_TIME": Dimension.TIME,
         }.get(kind) or Dimension(kind)
-        vat = spec.elements[index].component(dimension).vat_percent
+        vat = _component(spec, index, dimension).vat_percent
         one_net: Any = amount
         one_gross: Any = amount
         if spec.tax_included is not TaxIncluded.NOT_APPLICABLE and amount:

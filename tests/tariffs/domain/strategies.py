@@ -34,7 +34,7 @@ def decimals(top: int, places: int) -> st.SearchStrategy[Decimal]:
     return st.integers(0, top * 10**places).map(lambda n: Decimal(n).scaleb(-places))
 
 
-def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:  # type: ignore[type-arg]
+def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
     return st.one_of(st.none(), st.none(), strategy)
 
 

@@ -234,7 +234,11 @@ def test_a_cdr_becomes_periods() -> None:
     assert charging.start_at == datetime(2026, 6, 17, 10, tzinfo=UTC)
     assert charging.end_at == parked.start_at == datetime(2026, 6, 17, 10, 30, tzinfo=UTC)
     assert (charging.state, charging.energy_wh) == (PeriodState.CHARGING, Decimal(7500))
-    assert (charging.min_power_kw, charging.max_power_kw, charging.min_current_a) == (22, 22, 16)
+    assert (charging.min_power_kw, charging.max_power_kw, charging.min_current_a) == (
+        Decimal(22),
+        Decimal(22),
+        Decimal(16),
+    )
     assert (parked.state, parked.end_at.time()) == (PeriodState.PARKED, time(11))
 
 
@@ -247,7 +251,7 @@ def test_a_period_with_charging_and_parking_charged_first() -> None:
     read = parse_cdr(cdr(charging_periods=[{"start_date_time": "2026-06-17T10:00:00Z", "dimensions": dimensions}]))
     charging, parked = read.periods
     assert charging.end_at == parked.start_at == datetime(2026, 6, 17, 10, 15, tzinfo=UTC)
-    assert (charging.energy_wh, parked.energy_wh) == (5000, 0)
+    assert (charging.energy_wh, parked.energy_wh) == (Decimal(5000), Decimal(0))
 
 
 def test_a_cdr_of_reservation_time_only_expired() -> None:

@@ -62,15 +62,19 @@ def test_a_line_says_why() -> None:
     assert [(skip.element, [word.words for word in skip.unmet]) for skip in dear.skipped] == [
         (0, ["Wed, Thu", "22:00–06:00"])
     ]
-    assert (parking.quantity, parking.first_period, parking.last_period, parking.unit) == (1, 1, 1, "h")
+    assert (parking.quantity, parking.first_period, parking.last_period, parking.unit) == (Fraction(1), 1, 1, "h")
     (free,) = rated.free
-    assert (free.kind, free.quantity, free.skipped[0].unmet[0].words) == (LineKind.PARKING_TIME, 1, "≥ 7200 s")
+    assert (free.kind, free.quantity, free.skipped[0].unmet[0].words) == (
+        LineKind.PARKING_TIME,
+        Fraction(1),
+        "≥ 7200 s",
+    )
 
 
 def test_what_was_measured_stands_beside_what_is_billed() -> None:
     day = [Period(START, START + timedelta(minutes=10), energy_wh=Decimal(1500))]
     (line,) = rate(night(), day).lines
-    assert (line.measured, line.quantity, line.step_size) == (Fraction("1.5"), 2, 1000)
+    assert (line.measured, line.quantity, line.step_size) == (Fraction("1.5"), Fraction(2), 1000)
 
 
 def test_vat_comes_from_the_caller_where_the_tariff_states_none() -> None:
