@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from websockets import Subprotocol
+from websockets import ConnectionClosed, Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
 WITHIN_SECONDS = 10
@@ -85,6 +85,8 @@ class ScriptedStation:
 
     def close_code(self) -> int | None:
         """Wait until the other side closes and say how."""
-        for _ in self.socket:
-            pass
-        return self.socket.close_code
+        try:
+            while True:
+                self.socket.recv(timeout=WITHIN_SECONDS)
+        except ConnectionClosed:
+            return self.socket.close_code
