@@ -5,12 +5,13 @@ the field to refuse with its path. `dumps` writes Decimals as plain JSON numbers
 """
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from common.errors import BadInput
 
 MAX_DEPTH = 64
+LONGEST_INTEGER = 30
 
 
 class _Repeated(dict[str, Any]):
@@ -20,9 +21,11 @@ class _Repeated(dict[str, Any]):
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON. Raises BadInput naming the line and column of a syntax error, or every repeated key."""
+    """Parse JSON. Raises BadInput naming the place of a syntax error, or every repeated key and text that is none."""
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=Decimal, object_pairs_hook=_object)
+        value = json.loads(
+            text, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal, object_pairs_hook=_object
+        )
     except json.JSONDecodeError as error:
         raise BadInput(
             "This is not valid JSON.", details=[f"line {error.lineno} column {error.colno}: {error.msg}"]
@@ -32,7 +35,7 @@ def loads(text: str | bytes) -> Any:
     except (RecursionError, ValueError) as error:
         raise BadInput("This JSON is nested too deeply or holds a number too long to read.") from error
     details: list[str] = []
-    _find_repeated(value, "$", 0, details)
+    _find_mistakes(value, "$", 0, details)
     if details:
         raise BadInput("This JSON has mistakes.", details=details)
     return value
@@ -65,7 +68,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def _find_repeated(value: object, path: str, depth: int, details: list[str]) -> None:
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent no Decimal can hold
+        return Decimal("NaN")
+
+
+def _integer(text: str) -> int | Decimal:
+    """Converting very long integers is slow; as a Decimal they are as much too large."""
+    return int(text) if len(text) <= LONGEST_INTEGER else _decimal(text)
+
+
+def _find_mistakes(value: object, path: str, depth: int, details: list[str]) -> None:
     if depth > MAX_DEPTH:
         details.append(f"{path}: is nested more than {MAX_DEPTH} deep")
         return
@@ -73,7 +88,16 @@ def _find_repeated(value: object, path: str, depth: int, details: list[str]) -> 
         if isinstance(value, _Repeated):
             details.extend(f"{path}.{key}: is given more than once" for key in value.keys_repeated)
         for key, item in value.items():
-            _find_repeated(item, f"{path}.{key}", depth + 1, details)
+            if not _is_text(key):
+                details.append(f"{path}: has a key that is not valid text")
+            _find_mistakes(item, f"{path}.{key}", depth + 1, details)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _find_repeated(item, f"{path}[{index}]", depth + 1, details)
+            _find_mistakes(item, f"{path}[{index}]", depth + 1, details)
+    elif isinstance(value, str) and not _is_text(value):
+        details.append(f"{path}: is not valid text")
+
+
+def _is_text(text: str) -> bool:
+    """False for half a surrogate pair: JSON can write it, UTF-8 cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -18,7 +18,7 @@ MOST_DECIMALS = 12
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
-    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"(19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 
 
@@ -103,7 +103,7 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             self.wrong(key, f"must be a number, not {_kind(value)}")
             return None
-        number = Decimal(value)
+        number = Decimal(value) if value else Decimal(0)  # minus zero is zero
         if not number.is_finite():
             self.wrong(key, "must be a finite number")
             return None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from common.errors import BadInput
 from tariffs.domain import jsontext
@@ -72,6 +72,7 @@ def test_what_decides_no_price_does_not_change_the_digest() -> None:
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(tariffs())
 def test_a_tariff_survives_its_canonical_form(spec: TariffSpec) -> None:
     assert parse_tariff_text(canonical_json(spec)) == spec
@@ -197,6 +198,15 @@ def test_json_text_with_repeated_keys_nan_or_a_mistake() -> None:
     with pytest.raises(BadInput):
         jsontext.loads("[" * 80 + "]" * 80)
     assert jsontext.loads("[1.10, NaN]")[0] == Decimal("1.10")
+
+
+def test_json_text_that_would_break_what_reads_it() -> None:
+    with pytest.raises(BadInput) as caught:
+        jsontext.loads(r'{"a": "\ud800", "\udfff": 1}')
+    assert list(caught.value.details) == ["$.a: is not valid text", "$: has a key that is not valid text"]
+    too_large, too_long = jsontext.loads(f"[1E+{'9' * 30}, {'9' * 5000}]")
+    assert too_large.is_nan()
+    assert too_long > 10**4000
 
 
 def test_json_text_is_written_without_floats() -> None:
