@@ -119,4 +119,4 @@ def test_the_sweep_itself_survives_a_kill_before_every_write() -> None:
         if not was_killed:
             break
         number += 1
-    assert number > 5
+    assert number > 3
