@@ -131,7 +131,7 @@ def _per_unit(currency: str, dimension: Dimension, gross: Decimal) -> str:
     if dimension is Dimension.ENERGY:
         return _("%(price)s/kWh") % {"price": unit_price_words(gross, currency)}
     if dimension is Dimension.FLAT:
-        return money_words(gross, currency)
+        return unit_price_words(gross, currency)
     return time_price_words(gross, currency)
 
 
