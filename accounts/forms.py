@@ -13,7 +13,7 @@ POWER_CLASSES = {"AC": _("AC"), "DC": _("DC"), "HPC": _("high-power DC")}
 
 
 class ContractTypeForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`hold_policy` keeps one amount per power class, none for the usual one; `debt_policy` when debt blocks a start."""
+    """`hold_policy` keeps one amount per power class, none for the usual one; `debt_policy` says when debt blocks."""
 
     hold_AC = forms.DecimalField(required=False, min_value=1, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget)
     hold_DC = forms.DecimalField(required=False, min_value=1, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget)

@@ -32,6 +32,7 @@ from tariffs.services.versions import draft_version, publish_version, withdraw_v
 class VersionInline(ReadOnlyInline):
     model = TariffVersion
     fields = ("number", "status", "valid_from", "published_at", "published_by")
+    readonly_fields = fields
     show_change_link = True
     tab = True
 
