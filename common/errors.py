@@ -42,7 +42,7 @@ class InvalidTransition(VoltledgerError):
 
 class BadInput(VoltledgerError):
     code = "bad_input"
-    sentence = "The input has mistakes. Nothing was saved."
+    sentence: "ClassVar[StrOrPromise]" = "The input has mistakes. Nothing was saved."
 
     def __init__(self, sentence: "StrOrPromise | None" = None, details: Sequence[str] = ()) -> None:
         super().__init__(sentence)
