@@ -46,7 +46,7 @@ def periods_of(tariff: CompiledTariff, metered: Metered) -> tuple[Period, ...]:
     """
     end_at = metered.ended_at
     until = min(metered.stopped_at, end_at) if metered.stopped_at is not None else end_at
-    loads = _loads(metered.readings) if tariff.load_of is not None else {}
+    loads = _loads(metered.readings) if tariff.power_edges or tariff.current_edges else {}
     samples = [MeterSample(metered.started_at, metered.meter_start_wh)]
     states: list[StateChange] = []
     register_wh, most_wh = metered.meter_start_wh, metered.meter_stop_wh

@@ -8,29 +8,35 @@ from django.db.models import F
 
 from billing.domain.plan import PostingPlan
 from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction
+from billing.services.prepared import as_json, fetch_prepared
 from common import clock
 
-# The transaction, its entries and the owners' new tips as data-modifying CTEs. A key that is taken inserts no
-# transaction, and everything else hangs from that row, so nothing is written then. Settlement builds on these.
+# One JSON document carries the whole plan. The transaction, its entries and the owners' new tips are data-modifying
+# CTEs; a key that is taken inserts no transaction, and as everything hangs from that row, nothing is written then.
+# Settlement puts its own CTEs behind these.
 POSTING_CTES = """
-tx AS (
+plan AS MATERIALIZED (SELECT %s::jsonb AS doc), tx AS (
     INSERT INTO billing_ledgertransaction
         (idempotency_key, content_hash, event, currency, occurred_at, recorded_at, reference, note)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    SELECT t.* FROM plan, jsonb_to_record(doc -> 'transaction') AS t(
+        idempotency_key text, content_hash text, event text, currency text, occurred_at timestamptz,
+        recorded_at timestamptz, reference text, note text
+    )
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
 ), entries AS (
     INSERT INTO billing_ledgerentry
         (transaction_id, account_id, side, amount, sequence, balance_after, previous_hash, hash)
-    SELECT tx.id, e.* FROM tx, unnest(
-        %s::bigint[], %s::text[], %s::numeric[], %s::int[], %s::numeric[], %s::text[], %s::text[]
-    ) AS e
+    SELECT tx.id, entry.* FROM tx, plan, jsonb_to_recordset(doc -> 'entries') AS entry(
+        account_id bigint, side text, amount numeric, sequence int, balance_after numeric, previous_hash text, hash text
+    )
 ), moved AS (
     UPDATE billing_ledgeraccount AS account
-    SET posted = t.posted, entry_count = t.count, last_hash = t.hash, pending = account.pending - t.released
-    FROM tx, unnest(%s::bigint[], %s::numeric[], %s::int[], %s::text[], %s::numeric[])
-        AS t(id, posted, count, hash, released)
-    WHERE account.id = t.id
+    SET posted = tip.posted, entry_count = tip.count, last_hash = tip.hash, pending = account.pending - tip.released
+    FROM tx, plan, jsonb_to_recordset(doc -> 'tips') AS tip(
+        id bigint, posted numeric, count int, hash text, released numeric
+    )
+    WHERE account.id = tip.id
 )"""
 _WRITE = f"WITH {POSTING_CTES} SELECT id FROM tx"  # noqa: S608 (constants only)
 
@@ -41,38 +47,47 @@ def write_posting(plan: PostingPlan) -> int | None:
     Must run in the transaction that locked the accounts the plan was made from.
     """
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(_WRITE, posting_parameters(plan))
-            row = cursor.fetchone()
+        row = fetch_prepared(_WRITE, as_json(posting_document(plan)))
         return int(row[0]) if row else None
     return _write_rows(plan)
 
 
-def posting_parameters(plan: PostingPlan) -> list[Any]:
-    """Parameters of POSTING_CTES, in order."""
-    links = [entry.link for entry in plan.entries]
-    return [
-        plan.idempotency_key,
-        plan.content_hash,
-        plan.event,
-        plan.currency,
-        plan.occurred_at,
-        clock.now(),
-        plan.reference,
-        plan.note,
-        [entry.account_id for entry in plan.entries],
-        [entry.side for entry in plan.entries],
-        [entry.amount for entry in plan.entries],
-        [link.sequence if link else None for link in links],
-        [link.balance_after if link else None for link in links],
-        [link.previous_hash if link else "" for link in links],
-        [link.hash if link else "" for link in links],
-        list(plan.tips),
-        [tip.balance for tip in plan.tips.values()],
-        [tip.count for tip in plan.tips.values()],
-        [tip.hash for tip in plan.tips.values()],
-        [plan.released.get(account_id, Decimal(0)) for account_id in plan.tips],
-    ]
+def posting_document(plan: PostingPlan) -> dict[str, Any]:
+    """The plan as POSTING_CTES read it."""
+    return {
+        "transaction": {
+            "idempotency_key": plan.idempotency_key,
+            "content_hash": plan.content_hash,
+            "event": plan.event,
+            "currency": plan.currency,
+            "occurred_at": plan.occurred_at,
+            "recorded_at": clock.now(),
+            "reference": plan.reference,
+            "note": plan.note,
+        },
+        "entries": [
+            {
+                "account_id": entry.account_id,
+                "side": entry.side,
+                "amount": entry.amount,
+                "sequence": entry.link.sequence if entry.link else None,
+                "balance_after": entry.link.balance_after if entry.link else None,
+                "previous_hash": entry.link.previous_hash if entry.link else "",
+                "hash": entry.link.hash if entry.link else "",
+            }
+            for entry in plan.entries
+        ],
+        "tips": [
+            {
+                "id": account_id,
+                "posted": tip.balance,
+                "count": tip.count,
+                "hash": tip.hash,
+                "released": plan.released.get(account_id, Decimal(0)),
+            }
+            for account_id, tip in plan.tips.items()
+        ],
+    }
 
 
 def _write_rows(plan: PostingPlan) -> int | None:

@@ -54,7 +54,8 @@ def settle(session_id: int) -> int | None:
         release_session_holds(session_id=session_id)
     missing = verdict.missing_accounts()
     plan = verdict.posting_plan(lock_accounts(missing) if missing else {})
-    cdr_id, card_legs = store.write_bill(verdict, rows_of(verdict), plan, clock.now())
+    moment = clock.now()
+    cdr_id, card_legs = store.write_bill(verdict, rows_of(verdict, moment), plan, moment)
     for leg_id in card_legs:
         async_task("billing.tasks.collect_leg", leg_id)
     return cdr_id

@@ -1,6 +1,6 @@
 """Reading and writing a settlement through the ORM: right on every database, and what SQLite runs."""
 
-import json
+from dataclasses import asdict
 from datetime import datetime
 
 from django.db.models import F
@@ -9,7 +9,6 @@ from billing.domain.metering import Metered
 from billing.domain.plan import PostingPlan
 from billing.domain.postings import receivable, wallet
 from billing.domain.settlement import Bill, Facts, HeldAmount
-from billing.domain.waterfall import WALLET_SOURCES
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount, WalletLot
 from billing.services.accounts import state_of
 from billing.services.ledger_writer import write_posting
@@ -82,51 +81,17 @@ def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: dat
     cdr = Cdr.objects.create(
         charging_session_id=bill.facts.session_id,
         ledger_transaction_id=transaction_id,
-        currency=rows.cdr.currency,
-        net=rows.cdr.net,
-        vat=rows.cdr.vat,
-        gross=rows.cdr.gross,
-        vat_totals=json.loads(rows.cdr.vat_totals),
-        energy_wh=rows.cdr.energy_wh,
-        duration_seconds=rows.cdr.duration_seconds,
-        tariff_digest=rows.cdr.tariff_digest,
-        rating_digest=rows.cdr.rating_digest,
-        periods=json.loads(rows.cdr.periods),
         created_at=moment,
+        **asdict(rows.cdr),
     )
-    CostLine.objects.bulk_create(
-        CostLine(
-            cdr=cdr,
-            seq=line.seq,
-            kind=line.kind,
-            quantity=line.quantity,
-            unit=line.unit,
-            unit_price=line.unit_price,
-            vat_percent=line.vat_percent,
-            net=line.net,
-            explanation=json.loads(line.explanation),
-        )
-        for line in rows.lines
-    )
-    legs = FundingLeg.objects.bulk_create(
-        FundingLeg(
-            cdr=cdr,
-            seq=row.leg.seq,
-            source=row.leg.source,
-            lot_id=row.leg.lot_id,
-            amount=row.leg.amount,
-            state=row.state,
-        )
-        for row in rows.legs
-    )
-    for leg in bill.legs:
-        if leg.source in WALLET_SOURCES:
+    CostLine.objects.bulk_create(CostLine(cdr=cdr, **asdict(line)) for line in rows.lines)
+    legs = FundingLeg.objects.bulk_create(FundingLeg(cdr=cdr, **asdict(leg)) for leg in rows.legs)
+    for leg in rows.legs:
+        if leg.lot_id is not None:
             WalletLot.objects.filter(pk=leg.lot_id).update(remaining=F("remaining") - leg.amount)
-    for hold, captured in bill.captures():
+    for hold in rows.holds:
         Hold.objects.filter(pk=hold.id).update(
-            status=Hold.Status.CAPTURED if captured else Hold.Status.RELEASED,
-            captured_amount=captured,
-            resolved_at=moment,
+            status=hold.status, captured_amount=hold.captured_amount, resolved_at=hold.resolved_at
         )
     ChargingSession.objects.filter(pk=bill.facts.session_id).update(
         outcome=ChargingSession.Outcome.BILLED, payment_status=rows.payment_status

@@ -6,19 +6,19 @@ as everywhere (billing.domain.settlement); tests hold both against each other.
 
 import json
 import uuid
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from billing.domain.chain import Tip
-from billing.domain.metering import RATED_MEASURANDS, Metered, Reading
+from billing.domain.metering import Metered, Reading
 from billing.domain.plan import AccountState, PostingPlan
-from billing.domain.settlement import REVENUE_CODES, Bill, Facts, HeldAmount
-from billing.domain.waterfall import WALLET_SOURCES, Lot
+from billing.domain.settlement import Bill, Facts, HeldAmount
+from billing.domain.waterfall import Lot
 from billing.models import ChargingSession
-from billing.services.ledger_writer import POSTING_CTES, posting_parameters
+from billing.services.ledger_writer import POSTING_CTES, posting_document
+from billing.services.prepared import as_json, fetch_prepared
 from billing.services.settlement_rows import BillRows
 from common.errors import IdempotencyConflict
 
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # not be read here: after waiting for the lock this statement would still see what was there before the wait.
 _LOCK = """
 WITH locked AS MATERIALIZED (
-    SELECT id, public_id, status, outcome, review_reason, driver_id, currency, vat_percent, started_at, ended_at,
+    SELECT public_id, status, outcome, review_reason, driver_id, currency, vat_percent, started_at, ended_at,
         stopped_at, meter_start_wh, meter_stop_wh
     FROM billing_chargingsession WHERE id = %s FOR NO KEY UPDATE
 ), owned AS MATERIALIZED (
@@ -51,8 +51,8 @@ SELECT contract_type.billing_model, contract_type.wallet_use, version.document, 
             (extract(epoch FROM occurred_at) * 1000000)::bigint, measurand, value::text
         ) ORDER BY occurred_at, id)
         FROM billing_metervalue
-        WHERE charging_session_id = session.id AND phase = '' AND measurand = ANY(%s)
-            AND occurred_at <= session.ended_at
+        WHERE charging_session_id = session.id AND phase = '' AND occurred_at <= session.ended_at
+            AND measurand IN ('energy_wh', 'power_w', 'current_a', 'charging')
     )::text,
     (
         SELECT json_agg(json_build_array(
@@ -68,7 +68,9 @@ SELECT contract_type.billing_model, contract_type.wallet_use, version.document, 
     )::text,
     (
         SELECT json_agg(json_build_array(id, key)) FROM billing_ledgeraccount
-        WHERE code = ANY(%s) AND currency = session.currency
+        WHERE currency = session.currency AND code IN (
+            'revenue_energy', 'revenue_time', 'revenue_fees', 'vat_payable', 'open_access_expense'
+        )
     )::text
 FROM billing_chargingsession session
 JOIN locations_chargepoint charge_point ON charge_point.id = session.charge_point_id
@@ -79,42 +81,51 @@ LEFT JOIN tariffs_tariffversion version ON version.id = session.tariff_version_i
 WHERE session.id = %s
 """
 
-_SYSTEM_CODES = [*REVENUE_CODES, "vat_payable", "open_access_expense"]
-
 _BILL_CTES = """
 , cdr AS (
     INSERT INTO billing_cdr
-        (ledger_transaction_id, public_id, charging_session_id, currency, net, vat, gross, vat_totals, energy_wh,
+        (ledger_transaction_id, charging_session_id, public_id, currency, net, vat, gross, vat_totals, energy_wh,
         duration_seconds, tariff_digest, rating_digest, periods, created_at)
-    SELECT tx.id, %s::uuid, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s::jsonb, %s FROM tx
+    SELECT tx.id, c.* FROM tx, plan, jsonb_to_record(doc -> 'cdr') AS c(
+        charging_session_id int, public_id uuid, currency text, net numeric, vat numeric, gross numeric,
+        vat_totals jsonb, energy_wh numeric, duration_seconds int, tariff_digest text, rating_digest text,
+        periods jsonb, created_at timestamptz
+    )
     RETURNING id
 ), lines AS (
     INSERT INTO billing_costline
         (cdr_id, seq, kind, quantity, unit, unit_price, vat_percent, net, explanation)
-    SELECT cdr.id, line.* FROM cdr, unnest(
-        %s::int[], %s::text[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::jsonb[]
-    ) AS line
+    SELECT cdr.id, line.* FROM cdr, plan, jsonb_to_recordset(doc -> 'lines') AS line(
+        seq int, kind text, quantity numeric, unit text, unit_price numeric, vat_percent numeric, net numeric,
+        explanation jsonb
+    )
 ), legs AS (
     INSERT INTO billing_fundingleg (cdr_id, seq, source, lot_id, amount, state)
-    SELECT cdr.id, leg.* FROM cdr, unnest(%s::int[], %s::text[], %s::bigint[], %s::numeric[], %s::text[]) AS leg
+    SELECT cdr.id, leg.* FROM cdr, plan, jsonb_to_recordset(doc -> 'legs') AS leg(
+        seq int, source text, lot_id bigint, amount numeric, state text
+    )
     RETURNING id, source
 ), lots AS (
     UPDATE billing_walletlot AS lot SET remaining = lot.remaining - drawn.amount
-    FROM cdr, unnest(%s::bigint[], %s::numeric[]) AS drawn(id, amount) WHERE lot.id = drawn.id
+    FROM cdr, plan, jsonb_to_recordset(doc -> 'legs') AS drawn(lot_id bigint, amount numeric)
+    WHERE lot.id = drawn.lot_id
 ), holds AS (
     UPDATE billing_hold AS hold
-    SET status = CASE WHEN captured.amount > 0 THEN 'captured' ELSE 'released' END,
-        captured_amount = captured.amount, resolved_at = %s
-    FROM cdr, unnest(%s::bigint[], %s::numeric[]) AS captured(id, amount) WHERE hold.id = captured.id
+    SET status = resolved.status, captured_amount = resolved.captured_amount, resolved_at = resolved.resolved_at
+    FROM cdr, plan, jsonb_to_recordset(doc -> 'holds') AS resolved(
+        id bigint, status text, captured_amount numeric, resolved_at timestamptz
+    )
+    WHERE hold.id = resolved.id
 ), session AS (
-    UPDATE billing_chargingsession AS session SET outcome = 'billed', payment_status = %s
-    FROM cdr WHERE session.id = %s
+    UPDATE billing_chargingsession AS session
+    SET outcome = 'billed', payment_status = doc ->> 'payment_status'
+    FROM cdr, plan WHERE session.id = (doc -> 'cdr' -> 'charging_session_id')::int
 )
 SELECT cdr.id, (SELECT array_agg(id) FROM legs WHERE source = 'card') FROM cdr
 """
 _WRITE = f"WITH {POSTING_CTES}{_BILL_CTES}"
 # Nothing payable, nothing posted: the Cdr stands without a ledger transaction.
-_WRITE_UNPOSTED = f"WITH tx AS (SELECT NULL::bigint AS id){_BILL_CTES}"
+_WRITE_UNPOSTED = f"WITH plan AS MATERIALIZED (SELECT %s::jsonb AS doc), tx AS (SELECT NULL::bigint AS id){_BILL_CTES}"
 
 
 def read_facts(session_id: int) -> Facts | None:
@@ -122,16 +133,16 @@ def read_facts(session_id: int) -> Facts | None:
 
     Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [session_id])
-        row = cursor.fetchone()
-        if row is None:
-            raise ChargingSession.DoesNotExist(f"There is no session {session_id}.")
-        _, public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = row
-        if (status, outcome) != ("ended", "pending"):
-            return None
-        cursor.execute(_READ, [list(RATED_MEASURANDS), _SYSTEM_CODES, session_id])
-        billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = cursor.fetchone()
+    locked = fetch_prepared(_LOCK, session_id)
+    if locked is None:
+        raise ChargingSession.DoesNotExist(f"There is no session {session_id}.")
+    public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = locked
+    if (status, outcome) != ("ended", "pending"):
+        return None
+    read = fetch_prepared(_READ, session_id)
+    if read is None:
+        raise ChargingSession.DoesNotExist(f"Session {session_id} has no place.")
+    billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = read
     states = {key: AccountState(pk) for pk, key in _array(system)}
     for pk, key, count, posted, last_hash, pending, overdraft in _array(accounts):
         states[key] = AccountState(pk, Tip(count, Decimal(posted), last_hash), Decimal(pending), Decimal(overdraft))
@@ -162,57 +173,30 @@ def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: dat
 
     Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
     """
-    parameters = _bill_parameters(bill, rows, moment)
-    with connection.cursor() as cursor:
-        if plan is not None:
-            cursor.execute(_WRITE, posting_parameters(plan) + parameters)
-        else:
-            cursor.execute(_WRITE_UNPOSTED, parameters)
-        row = cursor.fetchone()
+    document = _bill_document(bill, rows, moment)
+    if plan is not None:
+        row = fetch_prepared(_WRITE, as_json(posting_document(plan) | document))
+    else:
+        row = fetch_prepared(_WRITE_UNPOSTED, as_json(document))
     if row is None:
         raise IdempotencyConflict
     return int(row[0]), list(row[1] or ())
 
 
-def _bill_parameters(bill: Bill, rows: BillRows, moment: datetime) -> list[Any]:
-    cdr, lines, legs = rows.cdr, rows.lines, rows.legs
-    drawn = [leg for leg in bill.legs if leg.source in WALLET_SOURCES]
-    captures = bill.captures()
-    return [
-        str(uuid.uuid4()),
-        bill.facts.session_id,
-        cdr.currency,
-        cdr.net,
-        cdr.vat,
-        cdr.gross,
-        cdr.vat_totals,
-        cdr.energy_wh,
-        cdr.duration_seconds,
-        cdr.tariff_digest,
-        cdr.rating_digest,
-        cdr.periods,
-        moment,
-        [line.seq for line in lines],
-        [line.kind for line in lines],
-        [line.quantity for line in lines],
-        [line.unit for line in lines],
-        [line.unit_price for line in lines],
-        [line.vat_percent for line in lines],
-        [line.net for line in lines],
-        [line.explanation for line in lines],
-        [row.leg.seq for row in legs],
-        [row.leg.source for row in legs],
-        [row.leg.lot_id for row in legs],
-        [row.leg.amount for row in legs],
-        [row.state for row in legs],
-        [leg.lot_id for leg in drawn],
-        [leg.amount for leg in drawn],
-        moment,
-        [hold.id for hold, _ in captures],
-        [amount for _, amount in captures],
-        rows.payment_status,
-        bill.facts.session_id,
-    ]
+def _bill_document(bill: Bill, rows: BillRows, moment: datetime) -> dict[str, Any]:
+    """The bill as _BILL_CTES read it."""
+    return {
+        "cdr": {
+            "charging_session_id": bill.facts.session_id,
+            "public_id": str(uuid.uuid4()),
+            "created_at": moment,
+            **asdict(rows.cdr),
+        },
+        "lines": [asdict(line) for line in rows.lines],
+        "legs": [asdict(leg) for leg in rows.legs],
+        "holds": [asdict(hold) for hold in rows.holds],
+        "payment_status": rows.payment_status,
+    }
 
 
 def _metered(
