@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -124,7 +124,7 @@ def announce(listener: Any) -> None:
     print(listener.getsockname()[1], flush=True)
 
 
-SERVERS = {
+SERVERS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "consumer": serve_consumer,
     "same_handler": partial(serve_bare, same_handler),
     "bare_ack": partial(serve_bare, bare_ack),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.confirmation import ActionForm, confirmed_action
-from common.portal import ReadOnlyAdmin, link_to
+from common.portal import ReadOnlyAdmin, actor_of, link_to
 from ocpp_gateway.models import Command, OcppMessage, ParkedReport
 from ocpp_gateway.services.reports import resolve_report
 
@@ -136,7 +136,7 @@ class ParkedReportAdmin(ReadOnlyAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> str:
-            resolve_report(report_id=report.pk, actor_id=request.user.pk, note=cleaned["reason"])
+            resolve_report(report_id=report.pk, actor_id=actor_of(request), note=cleaned["reason"])
             return gettext("The report is decided.")
 
         return confirmed_action(

@@ -22,6 +22,7 @@ from ocpp_gateway.services.wakeups import wake_gateways
 DEFAULT_EXPIRY = timedelta(seconds=60)
 REMOTE_START = "RemoteStartTransaction"
 Status = Command.Status
+_OPEN = [Status.QUEUED, Status.SENT]
 
 
 @transaction.atomic
@@ -69,18 +70,22 @@ def queue_command(
     return command
 
 
-@transaction.atomic
 def take_commands(*, held: Collection[int], now: datetime) -> list[Command]:
     """Advance the queue and return the commands this process is to send now, marked as sent.
 
     `held` are the charge points whose sockets this process holds. Whatever process asks: commands not sent in time
     expire, sent ones without an answer are queued again or time out, and what hung on them is undone. One command is
-    in flight per charge point, oldest first. One query while nothing is open. Locks: the open commands' rows.
+    in flight per charge point, oldest first. One query and no transaction while nothing is open.
+    Locks: the open commands' rows, then sessions whose remote start failed.
     """
-    open_commands = Command.objects.filter(status__in=[Status.QUEUED, Status.SENT])
-    if not open_commands.exists():
+    if not Command.objects.filter(status__in=_OPEN).exists():
         return []
-    commands = lock_rows(open_commands)
+    return _advance_queue(held, now)
+
+
+@transaction.atomic
+def _advance_queue(held: Collection[int], now: datetime) -> list[Command]:
+    commands = lock_rows(Command.objects.filter(status__in=_OPEN))
     taken: list[Command] = []
     busy: set[int] = set()
     for command in commands:
@@ -147,7 +152,7 @@ def _known(command: Command) -> Command | None:
     return Command.objects.filter(
         charging_session_id=command.charging_session_id,
         action=command.action,
-        status__in=[Status.QUEUED, Status.SENT],
+        status__in=_OPEN,
     ).first()
 
 
