@@ -19,7 +19,7 @@ from common.portal import ReadOnlyAdmin, link_to
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, AuditedAdmin):
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc]
     """Logins. Only a superuser makes superusers."""
 
     form = UserChangeForm
@@ -97,7 +97,7 @@ class ContractTypeAdmin(AuditedAdmin):
     @display(description=_("in words"))
     def in_words(self, contract_type: ContractType | None) -> SafeString | str:
         if contract_type is None or contract_type.pk is None:
-            return _("Save first; what you chose is then spelled out here.")
+            return str(_("Save first; what you chose is then spelled out here."))
         return format_html_join("", "<p>{}</p>", ((sentence,) for sentence in contract_sentences(contract_type)))
 
 
@@ -116,7 +116,7 @@ class ContractAdmin(ReadOnlyAdmin):
         return link_to(contract.driver)
 
 
-class PartnerMemberInline(TabularInline):  # type: ignore[misc]
+class PartnerMemberInline(TabularInline):
     model = PartnerMember
     extra = 0
     autocomplete_fields = ("user", "driver")

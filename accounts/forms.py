@@ -12,7 +12,7 @@ from accounts.models import ContractType
 POWER_CLASSES = {"AC": _("AC"), "DC": _("DC"), "HPC": _("high-power DC")}
 
 
-class ContractTypeForm(forms.ModelForm):  # type: ignore[type-arg]
+class ContractTypeForm(forms.ModelForm):
     """`hold_policy` keeps one amount per power class, none for the usual one; `debt_policy` says when debt blocks."""
 
     hold_AC = forms.DecimalField(required=False, min_value=1, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget)
@@ -61,4 +61,5 @@ class ContractTypeForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         above = {"any": "0", "above": str(cleaned["debt_above"]), "never": None}[cleaned["debt_rule"]]
         self.instance.debt_policy = {} if above == "0" else {"block_above": above}
-        return super().save(commit)
+        contract_type: ContractType = super().save(commit)
+        return contract_type

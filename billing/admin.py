@@ -40,7 +40,6 @@ _STATE_LABELS = {
 class EntryInline(ReadOnlyInline):
     model = LedgerEntry
     fields = ("account_link", "debit", "credit", "sequence", "balance_shown")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
         return super().get_queryset(request).select_related("account")
@@ -99,7 +98,6 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
 class CostLineInline(ReadOnlyInline):
     model = CostLine
     fields = ("seq", "kind", "quantity_shown", "unit", "unit_price_shown", "vat_shown", "net_shown")
-    readonly_fields = fields
 
     @display(description=_("quantity"))
     def quantity_shown(self, line: CostLine) -> str:
@@ -121,7 +119,6 @@ class CostLineInline(ReadOnlyInline):
 class LegInline(ReadOnlyInline):
     model = FundingLeg
     fields = ("seq", "source", "lot", "amount_shown", "state")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FundingLeg]:
         return super().get_queryset(request).select_related("cdr", "lot")

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -35,7 +35,8 @@ class ActionForm(forms.Form):
 
     def visible_values(self) -> list[tuple[str, str]]:
         """Names and values as they were sent, to be sent again by the confirmation page."""
-        return [(name, value) for name in self.fields for value in self.data.getlist(self.add_prefix(name))]
+        sent: QueryDict = self.data  # type: ignore[assignment]
+        return [(name, value) for name in self.fields for value in sent.getlist(self.add_prefix(name))]
 
 
 def confirmed_action(

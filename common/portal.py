@@ -20,7 +20,7 @@ from unfold.views import ChangeList
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class PortalChangeList(ChangeList):  # type: ignore[misc]
+class PortalChangeList(ChangeList):
     """Says how many rows there are without counting the whole table a second time."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -29,7 +29,7 @@ class PortalChangeList(ChangeList):  # type: ignore[misc]
             self.full_result_count = self.result_count
 
 
-class PortalAdmin(ModelAdmin):  # type: ignore[misc]
+class PortalAdmin(ModelAdmin):
     """A list with search, filters, pages and CSV export. Rows are deleted only where `may_delete` says so."""
 
     list_per_page = 50
@@ -93,11 +93,15 @@ class ReadOnlyAdmin(PortalAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
     show_change_link = False
     hide_title = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[str]:
+        """All of them, those the database does not let anybody edit included."""
+        return tuple(self.fields)
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
@@ -140,3 +144,10 @@ def link_to(row: models.Model | None, text: str = "") -> SafeString | str:
         return "–"
     address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     return format_html('<a class="portal-link" href="{}">{}</a>', address, text or str(row))
+
+
+def actor_of(request: HttpRequest) -> int:
+    """The id of the member of staff behind a request, for the audit trail. Raises PermissionDenied for nobody."""
+    if request.user.pk is None:
+        raise PermissionDenied
+    return request.user.pk

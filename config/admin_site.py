@@ -18,7 +18,7 @@ from unfold.sites import UnfoldAdminSite
 PORTAL_SCRIPTS = {"script-src": ["'unsafe-eval'"]}
 
 
-class PortalSite(UnfoldAdminSite):  # type: ignore[misc]
+class PortalSite(UnfoldAdminSite):
     """Staff only. They log in where everyone does, so that throttling and the second factor apply to them as well."""
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -181,7 +181,7 @@ def _by_day(today: date, zone: ZoneInfo) -> dict[tuple[date, str], dict[str, Any
         .annotate(energy=Sum("energy_wh"), gross_sum=Sum("gross"), count=Count("pk"))
         .order_by("day")
     )
-    return {(row["day"], row["currency"]): row for row in rows}
+    return {(row["day"], row["currency"]): dict(row) for row in rows}
 
 
 def _days(today: date) -> list[date]:

@@ -17,7 +17,6 @@ from invoicing.models import Document, DocumentLine, DocumentVatTotal, NumberSer
 class LineInline(ReadOnlyInline):
     model = DocumentLine
     fields = ("seq", "description", "quantity_shown", "unit", "unit_price_shown", "vat_shown", "gross_shown")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentLine]:
         return super().get_queryset(request).select_related("document")
@@ -42,7 +41,6 @@ class LineInline(ReadOnlyInline):
 class VatTotalInline(ReadOnlyInline):
     model = DocumentVatTotal
     fields = ("category", "country", "percent_shown", "net_shown", "vat_shown", "gross_shown")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentVatTotal]:
         return super().get_queryset(request).select_related("document")

@@ -269,7 +269,7 @@ class DriverActions(AuditedAdmin):
         driver = self.get_object(request, str(object_id))
         if driver is None:
             raise Http404
-        return driver  # type: ignore[no-any-return]
+        return driver
 
 
 def _currency_of(driver: Driver) -> str:

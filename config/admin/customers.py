@@ -39,10 +39,11 @@ class ContractTypeFilter(admin.SimpleListFilter):
         return [(str(row.pk), row.name) for row in ContractType.objects.order_by("name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Driver]) -> QuerySet[Driver]:
-        if not self.value():
+        chosen = self.value() or ""
+        if not chosen.isdecimal():
             return queryset
         now = clock.now()
-        in_force = Contract.objects.filter(contract_type=self.value(), starts_at__lte=now).filter(
+        in_force = Contract.objects.filter(contract_type_id=int(chosen), starts_at__lte=now).filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=now)
         )
         return queryset.filter(pk__in=in_force.values("driver"))
@@ -116,7 +117,7 @@ class DriverAdmin(DriverActions):
 
     @display(description=gettext_lazy("contract"), ordering="contract_name", empty_value="–")
     def contract(self, driver: Driver) -> str | None:
-        return driver.contract_name  # type: ignore[attr-defined,no-any-return]
+        return driver.contract_name  # type: ignore[attr-defined]
 
     @display(description=gettext_lazy("wallet"), ordering="wallet_posted")
     def wallet_balance(self, driver: Driver) -> str:
@@ -140,7 +141,7 @@ class DriverAdmin(DriverActions):
         """The customer at a glance; the form with the master data is behind “Edit details”."""
         driver = self.get_object(request, object_id)
         if driver is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_view_permission(request, driver):
             raise PermissionDenied
         tab = request.GET.get("tab", "overview")

@@ -27,14 +27,14 @@ from locations.services.credentials import issue_key
 from ocpp_gateway.services.remote import remote_start
 
 
-class EvseInline(TabularInline):  # type: ignore[misc]
+class EvseInline(TabularInline):
     model = Evse
     extra = 0
     fields = ("number",)
     can_delete = False
 
 
-class ConnectorInline(TabularInline):  # type: ignore[misc]
+class ConnectorInline(TabularInline):
     model = Connector
     extra = 0
     fields = ("number", "evse", "standard", "power_type", "max_power_w", "code")
@@ -174,7 +174,7 @@ class ChargePointAdmin(AuditedAdmin):
         """The charge point as it is now; the form with its master data is behind “Edit details”."""
         point = self.get_object(request, object_id)
         if point is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_view_permission(request, point):
             raise PermissionDenied
         context = {
@@ -291,7 +291,7 @@ class ChargePointAdmin(AuditedAdmin):
         point = self.get_object(request, str(object_id))
         if point is None:
             raise Http404
-        return point  # type: ignore[no-any-return]
+        return point
 
     def _address(self, point: ChargePoint) -> str:
         return reverse("admin:locations_chargepoint_change", args=[point.pk])

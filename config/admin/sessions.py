@@ -18,7 +18,7 @@ from accounts.services import audit
 from billing.models import ChargingSession
 from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
-from common.portal import ReadOnlyAdmin, link_to
+from common.portal import ReadOnlyAdmin, actor_of, link_to
 from common.portal_values import show_amount, show_energy
 from config.admin.session_page import details
 from ocpp_gateway.services.remote import remote_stop
@@ -134,7 +134,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
         if session is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_view_permission(request, session):
             raise PermissionDenied
         context = {
@@ -189,7 +189,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> str:
-            release_from_review(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+            release_from_review(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
             return _("The session is on its way to being billed.")
 
         return confirmed_action(
@@ -215,7 +215,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> str:
-            discard_session(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+            discard_session(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
             return _("The session is discarded.")
 
         return confirmed_action(

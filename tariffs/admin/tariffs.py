@@ -32,7 +32,6 @@ from tariffs.services.versions import draft_version, publish_version, withdraw_v
 class VersionInline(ReadOnlyInline):
     model = TariffVersion
     fields = ("number", "status", "valid_from", "published_at", "published_by")
-    readonly_fields = fields
     show_change_link = True
     tab = True
 
@@ -51,7 +50,7 @@ class DraftForm(ActionForm):
         label=gettext_lazy("OCPI tariff (JSON, version 2.2.1 or 2.3.0)"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 22, "spellcheck": "false"}),
     )
-    reason = None
+    reason = None  # type: ignore[assignment]
 
     def clean_document(self) -> str:
         text: str = self.cleaned_data["document"]
@@ -228,7 +227,7 @@ class TariffVersionAdmin(ReadOnlyAdmin):
         version = self.get_object(request, str(object_id))
         if version is None:
             raise Http404
-        return version  # type: ignore[no-any-return]
+        return version
 
 
 def _cards(version: TariffVersion) -> list[tuple[str, PriceCard]]:
