@@ -37,7 +37,7 @@ def findings(later: timedelta = timedelta(0)) -> list[tuple[str, str]]:
     return [(row.check, row.row) for row in verify(clock.now() + later).findings if row.check in names]
 
 
-def tamper(sql: str, *parameters: object) -> None:
+def tamper(sql: str, *parameters: int) -> None:
     """Change a row behind every guard's back."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

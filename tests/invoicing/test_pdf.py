@@ -103,7 +103,8 @@ def test_a_hostile_name_is_text(issued):
 def test_it_is_an_archive_file_with_its_fonts_and_a_structure(issued):
     document = issued()
     reader = pypdf.PdfReader(io.BytesIO(draw(document)))
-    root = reader.trailer["/Root"]
+    root: Any = reader.trailer["/Root"]
+    page: Any = reader.pages[0]
     metadata = root["/Metadata"].get_data().decode()
     assert 'pdfaid:part="3"' in metadata
     assert 'pdfaid:conformance="B"' in metadata
@@ -111,9 +112,10 @@ def test_it_is_an_archive_file_with_its_fonts_and_a_structure(issued):
     assert "/StructTreeRoot" in root
     assert root["/Lang"] == "en"
     assert root["/OutputIntents"]
+    assert reader.metadata is not None
     assert reader.metadata.title == f"Receipt {document.number}"
     assert reader.metadata.creation_date == datetime(2026, 11, 20, 14, 20, tzinfo=UTC)
-    fonts = {font.get_object()["/BaseFont"].split("+")[1] for font in reader.pages[0]["/Resources"]["/Font"].values()}
+    fonts = {font.get_object()["/BaseFont"].split("+")[1] for font in page["/Resources"]["/Font"].values()}
     assert fonts == {"Document", "Document-Medium", "Document-Semi-Bold"}
     assert len(reader.pages) == 1
 
