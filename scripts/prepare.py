@@ -7,11 +7,12 @@ import os
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import django
 from django.core.management import call_command
 
-STEPS = (
+STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("database", "migrate", {"interactive": False, "verbosity": 0}),
     ("operator roles", "install_roles", {}),
     ("background tasks", "install_schedules", {}),
