@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 
-# WeasyPrint draws the documents with these. Their fonts we bring along.
+# WeasyPrint draws the documents with these. Their fonts come with a Python package.
 PDF_LIBRARIES = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
 # Only the tests marked `browser` want it; without it they are skipped.
 BROWSER = "chromium"

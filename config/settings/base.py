@@ -163,6 +163,7 @@ ACCOUNT_ADAPTER = "config.people.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = OPERATOR_NAME
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
@@ -247,6 +248,8 @@ LOGGING = {
     "loggers": {
         # The library logs every frame at INFO, keys included.
         "ocpp": {"level": "ERROR"},
+        # Every task queued, started and done; a failed one is logged as an error.
+        "django-q": {"level": "WARNING"},
         "weasyprint": {"level": "ERROR"},
         "fontTools": {"level": "ERROR"},
     },

@@ -4,12 +4,14 @@ import atexit
 import threading
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-# Assets are addressed relative to this; the scheme is ours alone, so nothing else can be meant by it.
+# Assets and fonts are addressed relative to these; the schemes are ours alone, so nothing else can be meant by them.
 _ASSET_BASE = "asset:///"
+_FONT_BASE = "font:///"
 
 # Pango's font map is shared and not made for two threads at once.
 _one_at_a_time = threading.Lock()
@@ -26,7 +28,8 @@ class _Engine:
 def html_to_pdf(html: str) -> bytes:
     """Draw a document: PDF/A-3b, tagged, fonts embedded.
 
-    `html` may refer to `data:` URLs and to nothing else; the style sheet may also refer to files in invoicing/assets.
+    `html` may refer to `data:` URLs and to nothing else; the style sheet may also refer to files in invoicing/assets and to the
+    fonts.
     Whatever else it names is not fetched and not drawn.
     """
     with _one_at_a_time:
@@ -41,6 +44,14 @@ def html_to_pdf(html: str) -> bytes:
     return bytes(pdf)
 
 
+def _font_folder() -> Path:
+    """Inter, as the operator portal's package brings it; found without loading that package."""
+    spec = find_spec("unfold")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("django-unfold, whose fonts documents are set in, is not installed")
+    return Path(spec.origin).parent / "static" / "unfold" / "fonts" / "inter"
+
+
 @cache
 def _engine() -> _Engine:
     """Loaded on first use: WeasyPrint opens Debian's Pango and reads the fonts, which a process that never draws, or a
@@ -51,18 +62,19 @@ def _engine() -> _Engine:
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
     class OwnAssetsOnly(URLFetcher):
-        """Fetches `data:` URLs and the files of invoicing/assets by name; refuses files, hosts and redirects."""
+        """Fetches `data:` URLs, the files of invoicing/assets and the fonts by name; refuses files, hosts, redirects."""
 
         def __init__(self) -> None:
             super().__init__(allowed_protocols=["data"], allow_redirects=False)
 
         def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:
-            if not url.startswith(_ASSET_BASE):
-                return super().fetch(url, headers)
-            asset = (ASSETS / url.removeprefix(_ASSET_BASE)).resolve()
-            if not asset.is_relative_to(ASSETS):
-                raise ValueError("not one of our assets")
-            return URLFetcherResponse(url, asset.read_bytes())
+            for base, folder in ((_ASSET_BASE, ASSETS), (_FONT_BASE, _font_folder())):
+                if url.startswith(base):
+                    asset = (folder / url.removeprefix(base)).resolve()
+                    if not asset.is_relative_to(folder.resolve()):
+                        raise ValueError("not one of our assets")
+                    return URLFetcherResponse(url, asset.read_bytes())
+            return super().fetch(url, headers)
 
     fetcher = OwnAssetsOnly()
     fonts = FontConfiguration()
