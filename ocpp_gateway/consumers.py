@@ -134,6 +134,8 @@ class StationConsumer(AsyncConsumer):
     async def _deny(self, status: int, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         await self.base_send({"type": "websocket.http.response.start", "status": status, "headers": headers or []})
         await self.base_send({"type": "websocket.http.response.body", "body": b""})
+        # Let the transport close first: uvicorn logs an error when a refused handshake's application returns earlier.
+        await asyncio.sleep(0)
 
     # Frames ---------------------------------------------------------------------------------------------------
 

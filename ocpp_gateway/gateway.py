@@ -264,7 +264,7 @@ class Gateway:
                 outcome = await self._threads.run(
                     do_round, state, held=set(links), heard_from=heard_from, now=clock.now()
                 )
-            except DatabaseFailure:
+            except Exception:  # the poll outlives whatever one round meets
                 logger.exception("The gateway could not look for commands")
                 self._heard_from |= heard_from
             else:

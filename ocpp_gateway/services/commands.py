@@ -106,7 +106,7 @@ def _advance_queue(held: Collection[int], now: datetime) -> list[Command]:
 @transaction.atomic
 def record_answer(*, command_id: int, unique_id: str, response: dict[str, Any], at: datetime) -> Command:
     """The station answered. A late answer to an attempt already given up changes nothing. Locks: the command's row."""
-    command = lock_row(Command.objects.filter(pk=command_id))
+    command = _locked(command_id)
     if command.status == Status.SENT and command.unique_id == unique_id:
         accepted = is_accepted(command.action, response)
         command.response = response
@@ -117,7 +117,7 @@ def record_answer(*, command_id: int, unique_id: str, response: dict[str, Any], 
 @transaction.atomic
 def record_error(*, command_id: int, unique_id: str, code: str, description: str, at: datetime) -> Command:
     """The station answered with a CALLERROR: the command counts as rejected. Locks: the command's row."""
-    command = lock_row(Command.objects.filter(pk=command_id))
+    command = _locked(command_id)
     if command.status == Status.SENT and command.unique_id == unique_id:
         command.error_code = code[:50]
         command.response = {"description": description}
@@ -128,10 +128,15 @@ def record_error(*, command_id: int, unique_id: str, code: str, description: str
 @transaction.atomic
 def record_silence(*, command_id: int, unique_id: str, at: datetime) -> Command:
     """The socket closed or the answer is overdue: ask again where that is harmless, else give up."""
-    command = lock_row(Command.objects.filter(pk=command_id))
+    command = _locked(command_id)
     if command.status == Status.SENT and command.unique_id == unique_id:
         _give_up(command, now=at)
     return command
+
+
+def _locked(command_id: int) -> Command:
+    """The command's row, locked, with its session at hand for callers outside a database thread."""
+    return lock_row(Command.objects.filter(pk=command_id).select_related("charging_session"))
 
 
 def _known(command: Command) -> Command | None:

@@ -26,6 +26,7 @@ STAY_PAST: Final = (900, 4_500)
 LINGER_WATCHED: Final = (20, 60)
 LINGER_PAST: Final = (120, 1_200)
 EMPTY: Final = (20, 240)
+_FIRST_CAR: Final = (2, 45)
 _PLUG_IN_SECONDS: Final = 3
 _UNPLUG_SECONDS: Final = 8
 # A stay that began in the past ends this soon once the clock shows our time.
@@ -116,7 +117,7 @@ class SimulatedStation:
     async def _welcome_cars(self, plug: Plug, *, once: bool) -> None:
         await self._greeted.wait()
         if not once:
-            await self._clock.sleep(self._chance.randint(*EMPTY))
+            await self._clock.sleep(self._chance.randint(*_FIRST_CAR))
         for id_tag in self._cards(once=once):
             async with plug.taken:
                 finished = await self._charge(plug, id_tag, authorize=True)
@@ -213,7 +214,7 @@ class SimulatedStation:
 
     async def _measure(self, plug: Plug, vehicle: Vehicle, power_w: int) -> None:
         samples = [
-            {"value": str(plug.register_wh.quantize(Decimal("0.1"))), "unit": "Wh"},
+            {"value": str(int(plug.register_wh)), "unit": "Wh"},
             {"value": str(power_w), "measurand": "Power.Active.Import", "unit": "W"},
         ]
         if plug.plan.is_dc:

@@ -20,6 +20,7 @@ from locations.models import ChargePoint, Connector
 from ocpp_gateway.routing import websocket_urlpatterns
 from ocpp_gateway.services import wakeups
 from ocpp_gateway.services.commands import queue_command
+from ocpp_gateway.services.remote import remote_start
 from tests.ocpp_gateway.conftest import serve
 from tests.ocpp_gateway.station import WITHIN_SECONDS, ScriptedStation
 from tests.ocpp_gateway.test_conversation import energy, moment, start, status
@@ -62,6 +63,30 @@ def test_live_pages_are_woken_after_the_commit(
             station.call("StatusNotification", status("SuspendedEV"))
             assert json.loads(page.recv(timeout=WITHIN_SECONDS)) == {"type": "session.changed"}
             assert json.loads(wall.recv(timeout=WITHIN_SECONDS)) == {"type": "network.changed"}
+
+
+def test_the_driver_who_waits_hears_that_the_station_refused(
+    url: str, charge_point: ChargePoint, connector: Connector, key: str, ada: Token
+) -> None:
+    with ScriptedStation(url, charge_point.identity, key) as station:
+        station.call("StatusNotification", status("Available"))
+        session = remote_start(connector_id=connector.pk, driver_id=ada.driver_id)
+        with connect(f"{url}/page/session.{session.public_id.hex}") as page:
+            station.reply(station.request("RemoteStartTransaction"), {"status": "Rejected"})
+            assert json.loads(page.recv(timeout=WITHIN_SECONDS)) == {"type": "session.changed"}
+            session.refresh_from_db()
+            assert session.status == "cancelled"
+
+
+def test_the_driver_who_waits_hears_that_the_station_agreed(
+    url: str, charge_point: ChargePoint, connector: Connector, key: str, ada: Token
+) -> None:
+    with ScriptedStation(url, charge_point.identity, key) as station:
+        station.call("StatusNotification", status("Available"))
+        session = remote_start(connector_id=connector.pk, driver_id=ada.driver_id)
+        with connect(f"{url}/page/session.{session.public_id.hex}") as page:
+            station.reply(station.request("RemoteStartTransaction"), {"status": "Accepted"})
+            assert json.loads(page.recv(timeout=WITHIN_SECONDS)) == {"type": "session.changed"}
 
 
 def test_a_gateway_of_this_process_is_woken() -> None:
