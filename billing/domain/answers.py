@@ -39,7 +39,10 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class StopResult:
-    """Outcome of a stop report. Not recognised, or parked: the gateway keeps the report for an operator."""
+    """Outcome of a stop report. Parked: the gateway keeps the report for an operator.
+
+    `reason` also names the doubt of a session that waits in review itself; its report is not parked a second time.
+    """
 
     recognised: bool
     parked: bool = False

@@ -7,6 +7,8 @@ from decimal import Decimal
 # Meters and clocks are allowed a tenth above rated power x time, and a little for very short stays.
 POWER_MARGIN = Decimal("1.1")
 SMALL_CHANGE_WH = Decimal(500)
+# OCPP 1.6 rounds meterStop to whole Wh while meter values carry decimals.
+WHOLE_WH = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def judge_register(reading: RegisterReading) -> RegisterVerdict:
     stop = reading.meter_stop_wh
     if stop is None:
         return RegisterVerdict(reading.last_good_wh, "meter_stop_missing")
-    if stop < 0 or stop < reading.meter_start_wh or stop < reading.last_good_wh:
+    if stop < 0 or stop < reading.meter_start_wh or stop <= reading.last_good_wh - WHOLE_WH:
         return RegisterVerdict(reading.last_good_wh, "meter_stop_invalid")
     if reading.rated_power_w is not None and reading.duration is not None:
         hours = Decimal(int(reading.duration.total_seconds())) / 3600

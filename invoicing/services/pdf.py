@@ -28,9 +28,8 @@ class _Engine:
 def html_to_pdf(html: str) -> bytes:
     """Draw a document: PDF/A-3b, tagged, fonts embedded.
 
-    `html` may refer to `data:` URLs and to nothing else; the style sheet may also refer to files in invoicing/assets and to the
-    fonts.
-    Whatever else it names is not fetched and not drawn.
+    `html` may refer to `data:` URLs and to nothing else; the style sheet may also refer to the fonts and to files in
+    invoicing/assets. Whatever else it names is not fetched and not drawn.
     """
     with _one_at_a_time:
         engine = _engine()
@@ -62,7 +61,7 @@ def _engine() -> _Engine:
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
     class OwnAssetsOnly(URLFetcher):
-        """Fetches `data:` URLs, the files of invoicing/assets and the fonts by name; refuses files, hosts, redirects."""
+        """Fetches `data:` URLs, and our assets and fonts by name; refuses other files, hosts and redirects."""
 
         def __init__(self) -> None:
             super().__init__(allowed_protocols=["data"], allow_redirects=False)

@@ -78,7 +78,6 @@ def stop_session(
         end_session(session, at=session.stopped_at)
     return StopResult(
         recognised=True,
-        parked=bool(session.review_reason),
         reason=session.review_reason,
         session_id=session.pk,
         public_id=session.public_id,

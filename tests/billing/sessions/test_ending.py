@@ -84,6 +84,7 @@ def test_another_charge_point_cannot_stop_a_session(stand):
         ("-1001", "meter_stop_invalid", 2000),
         ("-500", "meter_stop_invalid", 2000),
         ("1500", "meter_stop_invalid", 2000),
+        ("1999", "meter_stop_invalid", 2000),
         ("909000", "energy_above_rated_power", 909_000),
     ],
 )
@@ -92,9 +93,17 @@ def test_a_doubtful_register_parks_the_session_with_the_last_good_value(stand, e
     stand.meter(session_id, 15, "2000")
     result = stand.stop(session_id, 30, energy_wh)
     session = stand.session(session_id)
-    assert (result.parked, result.reason) == (True, doubt)
+    assert (result.parked, result.reason) == (False, doubt)
     assert (session.outcome, session.review_reason, session.energy_wh) == ("in_review", doubt, kept_wh)
     assert not OrmQ.objects.exists()
+
+
+def test_a_register_rounded_to_whole_wh_is_no_doubt(stand):
+    session_id = stand.start().session_id
+    stand.meter(session_id, 15, "2000.7")
+    stand.stop(session_id, 30, "2000")
+    session = stand.session(session_id)
+    assert (session.outcome, session.energy_wh, session.meter_stop_wh) == ("pending", 2000, 3000)
 
 
 def test_a_paid_place_stays_occupied_until_the_vehicle_leaves(parking_stand):
