@@ -8,8 +8,8 @@ from decimal import Decimal
 WIDTH = 600
 HEIGHT = 160
 _LEFT = 44
-_BOTTOM = 18
-_TOP = 8
+_BOTTOM = 22
+_TOP = 16
 
 
 @dataclass(frozen=True)

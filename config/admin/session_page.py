@@ -34,6 +34,13 @@ FIXES = {
     "no_vat_rate": _("No VAT rate is entered for this country and date. Enter one."),
 }
 
+# Why a session without a price has none.
+FREE_BECAUSE = {
+    "no_energy": _("No energy was delivered."),
+    "below_least_duration": _("It was shorter than the shortest session that is billed."),
+    "below_least_energy": _("It took less energy than the smallest session that is billed."),
+}
+
 
 def details(session: ChargingSession) -> dict[str, Any]:
     cdr = Cdr.objects.filter(charging_session=session).first()
@@ -53,6 +60,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "energy_chart": energy_chart(session),
         "power_chart": power_chart(session),
         "ocpp_messages": messages_of(session),
+        "free_because": FREE_BECAUSE.get(session.free_rule, session.free_rule),
         "fix": FIXES.get(session.review_reason, ""),
         "events": AuditEvent.objects.filter(
             subject_type="billing.chargingsession", subject_id=str(session.pk)

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from accounts.services import audit
 from billing.models import ChargingSession
 from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
@@ -160,8 +159,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> str:
-            remote_stop(session_id=session.pk, actor_id=request.user.pk, reason="operator")
-            audit.record(actor_id=request.user.pk, action="remote_stop", subject=session, reason=cleaned["reason"])
+            remote_stop(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
             return _("The stop was sent.")
 
         return confirmed_action(
