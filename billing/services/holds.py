@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from billing.domain.postings import AccountRef, credit, debit, wallet
 from billing.errors import CurrencyMismatch, InsufficientFunds
@@ -147,7 +147,7 @@ def _resolve(row: LedgerAccount, holds: Sequence[Hold], status: str, *, captured
     held = sum((hold.amount for hold in holds), Decimal(0))
     if not held:
         return
-    LedgerAccount.objects.filter(pk=row.pk).update(pending=F("pending") - held)
+    LedgerAccount.objects.filter(pk=row.pk).update(pending=row.pending - held)
     for hold in holds:
         hold.status = status
         hold.captured_amount = captured

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Round
 
 from billing.domain.plan import PostingPlan
 from billing.models import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.services.prepared import as_json, fetch_prepared
 from common import clock
+from common.money import MONEY_PLACES
 
 # One JSON document carries the whole plan. The transaction, its entries and the owners' new tips are data-modifying
 # CTEs; a key that is taken inserts no transaction, and as everything hangs from that row, nothing is written then.
@@ -120,6 +122,7 @@ def _write_rows(plan: PostingPlan) -> int | None:
             posted=tip.balance,
             entry_count=tip.count,
             last_hash=tip.hash,
-            pending=F("pending") - plan.released.get(account_id, Decimal(0)),
+            # Rounded, because SQLite subtracts doubles.
+            pending=Round(F("pending") - plan.released.get(account_id, Decimal(0)), precision=MONEY_PLACES),
         )
     return transaction.pk

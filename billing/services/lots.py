@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Round
 
 from billing.domain.plan import AccountState
 from billing.domain.postings import AccountRef, credit, debit, system
@@ -16,6 +17,7 @@ from billing.services.accounts import state_of
 from billing.services.ledger import post
 from common import clock
 from common.locking import lock_row
+from common.money import MONEY_PLACES
 
 
 def open_lots(account_id: int) -> list[Lot]:
@@ -38,7 +40,9 @@ def take_from_lots(state: AccountState, amount: Decimal, *, at: datetime) -> lis
 def lower_lots(taken: Sequence[Source]) -> None:
     """Lower each named lot by its part; the wallet's account is locked by the caller."""
     for source in taken:
-        WalletLot.objects.filter(pk=source.lot_id).update(remaining=F("remaining") - source.limit)
+        # Rounded, because SQLite subtracts doubles.
+        remaining = Round(F("remaining") - source.limit, precision=MONEY_PLACES)
+        WalletLot.objects.filter(pk=source.lot_id).update(remaining=remaining)
 
 
 def expire_lots(*, now: datetime) -> int:

@@ -3,16 +3,15 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from django.db.models import F
-
 from billing.domain.metering import Metered
 from billing.domain.plan import PostingPlan
 from billing.domain.postings import receivable, wallet
 from billing.domain.settlement import Bill, Facts, HeldAmount
-from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount, WalletLot
+from billing.domain.waterfall import Source
+from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount
 from billing.services.accounts import state_of
 from billing.services.ledger_writer import write_posting
-from billing.services.lots import open_lots
+from billing.services.lots import lower_lots, open_lots
 from billing.services.rating import metered_of
 from billing.services.settlement_rows import BillRows
 from common.errors import IdempotencyConflict
@@ -86,9 +85,7 @@ def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: dat
     )
     CostLine.objects.bulk_create(CostLine(cdr=cdr, **asdict(line)) for line in rows.lines)
     legs = FundingLeg.objects.bulk_create(FundingLeg(cdr=cdr, **asdict(leg)) for leg in rows.legs)
-    for leg in rows.legs:
-        if leg.lot_id is not None:
-            WalletLot.objects.filter(pk=leg.lot_id).update(remaining=F("remaining") - leg.amount)
+    lower_lots([Source(leg.source, leg.amount, leg.lot_id) for leg in rows.legs if leg.lot_id is not None])
     for hold in rows.holds:
         Hold.objects.filter(pk=hold.id).update(
             status=hold.status, captured_amount=hold.captured_amount, resolved_at=hold.resolved_at
