@@ -13,14 +13,21 @@ import psycopg
 from django.db import connection
 
 
+class _PreparingCursor(psycopg.Cursor[tuple[Any, ...]]):
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_PreparingCursor":
+        return super().execute(query, params, prepare=True, **options)
+
+
 def fetch_prepared(sql: str, parameter: Any) -> tuple[Any, ...] | None:
     """Run `sql` with its one parameter in the current transaction; its first row, or None.
 
-    Errors are Django's, as from any of its cursors.
+    As from any of Django's cursors: its errors, its execute wrappers.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(sql, (parameter,), prepare=True).fetchone()
+    with connection.make_cursor(_PreparingCursor(connection.connection)) as cursor:
+        cursor.execute(sql, (parameter,))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
 
 
 def as_json(document: dict[str, Any]) -> str:

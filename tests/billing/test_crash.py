@@ -1,0 +1,139 @@
+"""kill -9 of the worker at every step, then a restart: one charge, one posting, clean books.
+
+A process of its own is really killed, before and after each of its exchanges with the database; what it held open the
+database rolls back. The restart is what a restarted worker does: the sweep, then whatever is queued.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django_q.models import OrmQ
+
+from billing.models import Cdr, FundingLeg, LedgerTransaction
+from billing.selectors.book_checks import CHECKS
+from billing.selectors.wallets import wallet_of
+from billing.services.holds import place_hold
+from billing.services.payment_sweep import sweep_payments
+from billing.services.settlement import settle_overdue
+from common import clock
+from tests.billing.factories import EndedSessionFactory, eur, fill_wallet
+from tests.billing.payments.world import charged_at_bank, owed_by, save_card, work_off_queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Worker = Callable[[int, str, int], int]
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[Worker]:
+    """Have the worker do something and be killed at a step; the signal that ended it, 0 when it was done before."""
+    database = connection.settings_dict
+    if connection.vendor == "postgresql":
+        login = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
+        url = f"postgres://{login}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+    else:
+        url = f"sqlite:///{database['NAME']}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.billing.crash_worker"],
+        env=os.environ | {"DATABASE_URL": url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def work(step: int, verb: str, row_id: int) -> int:
+        process.stdin.write(f"{step} {verb} {row_id}\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    yield work
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+
+
+def assert_books_hold() -> None:
+    for _, _, run in CHECKS:
+        assert list(run(clock.now())) == []
+
+
+def restart() -> None:
+    """A worker comes back: it sweeps, and works off what is queued."""
+    settle_overdue(now=clock.now())
+    work_off_queue()
+    sweep_payments(clock.now() + timedelta(minutes=5))
+
+
+def test_settlement_killed_at_every_step(worker: Worker) -> None:
+    """4.00 and a hold in the wallet, 10.20 to pay, a card on file."""
+    step = 0
+    ended_by = signal.SIGKILL.value
+    while ended_by == signal.SIGKILL:
+        step += 1
+        session = EndedSessionFactory(contract_type__credit=True)
+        fill_wallet(session.driver, "4.00")
+        save_card(session.driver)
+        work_off_queue()
+        place_hold(
+            driver_id=session.driver_id,
+            session_id=session.pk,
+            amount=eur("3.00"),
+            expires_at=clock.now() + timedelta(days=1),
+            idempotency_key=f"hold:{session.pk}",
+        )
+        ended_by = worker(step, "settle", session.pk)
+        assert ended_by in (signal.SIGKILL, 0)
+        assert OrmQ.objects.count() == Cdr.objects.filter(charging_session=session).count()
+
+        restart()
+
+        session.refresh_from_db()
+        cdr = Cdr.objects.get(charging_session=session)
+        legs = list(cdr.legs.values_list("source", "amount", "state"))
+        assert (step, legs) == (
+            step,
+            [("wallet_cash", Decimal("4.00"), "paid"), ("card", Decimal("6.20"), "paid")],
+        )
+        assert (session.outcome, session.payment_status) == ("billed", "paid")
+        assert charged_at_bank(str(session.public_id)) == Decimal("6.20")
+        assert LedgerTransaction.objects.filter(reference=str(session.public_id)).count() == 2
+        assert (wallet_of(session.driver_id).balance, wallet_of(session.driver_id).reserved) == (eur("0"), eur("0"))
+        assert owed_by(session.driver_id) == 0
+    assert_books_hold()
+    # Begin, two reads, the accounts to open, the write, the queue, the commit: before and after each.
+    assert step > 12
+
+
+def test_collecting_killed_at_every_step(worker: Worker) -> None:
+    """6.20 by card; the fake bank keeps its own books in the same database, in transactions of its own."""
+    step = 0
+    ended_by = signal.SIGKILL.value
+    while ended_by == signal.SIGKILL:
+        step += 1
+        session = EndedSessionFactory(contract_type__credit=True)
+        fill_wallet(session.driver, "4.00")
+        save_card(session.driver)
+        settle_overdue(now=clock.now())
+        OrmQ.objects.all().delete()
+        leg = FundingLeg.objects.get(cdr__charging_session=session, source="card")
+        ended_by = worker(step, "collect", leg.pk)
+        assert ended_by in (signal.SIGKILL, 0)
+
+        restart()
+        restart()
+
+        leg.refresh_from_db()
+        assert (step, leg.state) == (step, "paid")
+        assert charged_at_bank(str(session.public_id)) == Decimal("6.20")
+        assert LedgerTransaction.objects.filter(event="card_payment", reference=str(session.public_id)).count() == 1
+        assert owed_by(session.driver_id) == 0
+    assert_books_hold()
+    assert step > 20
