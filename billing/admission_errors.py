@@ -32,7 +32,9 @@ class NoPaymentMethod(Refused):
 
 class OpenDebt(Refused):
     code = "open_debt"
-    sentence = _("An earlier session is not paid yet. Please pay it under Payment methods; charging works again at once.")
+    sentence = _(
+        "An earlier session is not paid yet. Please pay it under Payment methods; charging works again at once."
+    )
 
 
 class NoSubscription(Refused):

@@ -27,7 +27,7 @@ def main() -> None:
         announce(title)
         call_command(command, stdout=StringIO(), **options)
     announce("demo network")
-    call_command("demo")
+    call_command("demo", day=True)
 
 
 def announce(title: str) -> None:

@@ -1,4 +1,4 @@
-"""What the demo network consists of. Everything is invented; prices are net, as tariffs state them."""
+"""What the demo network consists of. Everything is invented; consumers' prices include VAT, the fleet's do not."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -169,33 +169,35 @@ def tariff_json(code: str, elements: list[str], more: str = "") -> str:
 
 # Parking is priced from the third hour on, by day.
 _PARKING = _element(
-    [_component("PARKING_TIME", "3.00", 60)], '"min_duration": 7200, "start_time": "08:00", "end_time": "22:00"'
+    [_component("PARKING_TIME", "3.60", 60)], '"min_duration": 7200, "start_time": "08:00", "end_time": "22:00"'
 )
+
+_GROSS = '"tax_included": "YES", '
 
 # Code: (name, elements, further fields)
 TARIFFS: dict[str, tuple[str, list[str], str]] = {
-    "ac-standard": ("AC standard", [_element([_component("ENERGY", "0.41")]), _PARKING], ""),
+    "ac-standard": ("AC standard", [_element([_component("ENERGY", "0.49")]), _PARKING], _GROSS),
     "ac-night": (
         "AC with night price",
         [
-            _element([_component("ENERGY", "0.29")], '"start_time": "22:00", "end_time": "06:00"'),
-            _element([_component("ENERGY", "0.41")]),
+            _element([_component("ENERGY", "0.35")], '"start_time": "22:00", "end_time": "06:00"'),
+            _element([_component("ENERGY", "0.49")]),
             _PARKING,
         ],
-        "",
+        _GROSS,
     ),
-    "dc-standard": ("DC standard", [_element([_component("ENERGY", "0.49")])], ""),
-    "dc-amsterdam": ("DC Amsterdam", [_element([_component("ENERGY", "0.52"), _component("FLAT", "0.35")])], ""),
+    "dc-standard": ("DC standard", [_element([_component("ENERGY", "0.59")])], _GROSS),
+    "dc-amsterdam": ("DC Amsterdam", [_element([_component("ENERGY", "0.62"), _component("FLAT", "0.40")])], _GROSS),
     "hpc": (
         "High power",
         [
-            _element([_component("ENERGY", "0.59"), _component("FLAT", "0.50")]),
-            _element([_component("TIME", "6.00", 60)], '"min_duration": 2700'),
+            _element([_component("ENERGY", "0.69"), _component("FLAT", "0.60")]),
+            _element([_component("TIME", "7.20", 60)], '"min_duration": 2700'),
         ],
-        '"min_price": {"excl_vat": 2.00}, ',
+        _GROSS + '"min_price": {"incl_vat": 2.40}, ',
     ),
     "fleet": ("Fleet prices", [_element([_component("ENERGY", "0.36")])], ""),
-    "office": ("Office yard", [_element([_component("ENERGY", "0.24")])], ""),
+    "office": ("Office yard", [_element([_component("ENERGY", "0.29")])], _GROSS),
 }
 
 # Where each tariff applies: (tariff, columns of the assignment). Places are named by code or identity.

@@ -11,10 +11,10 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import Driver
 from billing.models import ChargingSession
 from common import clock
-from config.selectors.driver_sessions import OPEN, sessions_of
+from config.selectors.driver_sessions import OPEN
 from config.selectors.stations import connectors_in_service, priced_connectors, public_locations
 from config.views.access import contract_of, driver_of, wants_rows_only
-from locations.models import Location
+from locations.models import Connector, Location
 
 PER_PAGE = 20
 
@@ -69,5 +69,16 @@ def connector_context(code: str, driver: Driver | None) -> dict[str, Any]:
     if not rows:
         raise Http404
     connector = rows[0].connector
-    own = None if driver is None else sessions_of(driver.pk).filter(connector=connector, status__in=OPEN).first()
-    return {"connector": connector, "card": rows[0].card, "driver": driver, "contract": contract, "own_session": own}
+    present = ChargingSession.objects.filter(connector=connector, status__in=OPEN).first()
+    return {
+        "connector": connector,
+        "card": rows[0].card,
+        "driver": driver,
+        "contract": contract,
+        "own_session": present
+        if present is not None and driver is not None and present.driver_id == driver.pk
+        else None,
+        "can_start": present is None
+        and connector.charge_point.is_connected
+        and connector.status in Connector.READY_TO_START,
+    }

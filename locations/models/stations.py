@@ -130,6 +130,9 @@ class Connector(models.Model):
         FAULTED = "Faulted", _("Out of order")
         UNKNOWN = "Unknown", _("Not reported yet")
 
+    # Where a start can be asked for: free, or plugged in and waiting.
+    READY_TO_START = frozenset({Status.AVAILABLE, Status.PREPARING, Status.FINISHING})
+
     charge_point = models.ForeignKey(
         ChargePoint, on_delete=models.PROTECT, related_name="connectors", verbose_name=_("charge point")
     )

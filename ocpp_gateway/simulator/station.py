@@ -25,7 +25,7 @@ STAY_WATCHED: Final = (180, 480)
 STAY_PAST: Final = (900, 4_500)
 LINGER_WATCHED: Final = (20, 60)
 LINGER_PAST: Final = (120, 1_200)
-EMPTY: Final = (20, 240)
+EMPTY: Final = (120, 900)
 _FIRST_CAR: Final = (2, 45)
 _PLUG_IN_SECONDS: Final = 3
 _UNPLUG_SECONDS: Final = 8
@@ -117,7 +117,9 @@ class SimulatedStation:
     async def _welcome_cars(self, plug: Plug, *, once: bool) -> None:
         await self._greeted.wait()
         if not once:
-            await self._clock.sleep(self._chance.randint(*_FIRST_CAR))
+            # Something happens soon, but places stay free for whoever wants to try one.
+            is_first = plug.plan.number == min(self._plugs)
+            await self._clock.sleep(self._chance.randint(*(_FIRST_CAR if is_first else EMPTY)))
         for id_tag in self._cards(once=once):
             async with plug.taken:
                 finished = await self._charge(plug, id_tag, authorize=True)

@@ -19,8 +19,6 @@ from locations.models import ChargePoint, Connector
 # Time to plug in and for the charge point to report the start.
 START_WITHIN = timedelta(seconds=120)
 
-_READY = {Connector.Status.AVAILABLE, Connector.Status.PREPARING, Connector.Status.FINISHING}
-
 
 @transaction.atomic
 def request_start(*, connector_id: int, driver_id: int, channel: str = "app") -> ChargingSession:
@@ -43,7 +41,7 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
             return present
         raise ConnectorBusy
     charge_point = connector.charge_point
-    if charge_point.admission != ChargePoint.Admission.ADMITTED or connector.status not in _READY:
+    if charge_point.admission != ChargePoint.Admission.ADMITTED or connector.status not in Connector.READY_TO_START:
         raise ConnectorNotReady
     if not charge_point.is_connected:
         raise ChargePointOffline
