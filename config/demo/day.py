@@ -139,5 +139,10 @@ def _curve(play: Play, started_at: datetime) -> Iterator[tuple[datetime, Decimal
 
 
 def play_until_now() -> int:
-    """The sessions of the days before today, by Berlin's calendar."""
-    return play_days(clock.local_date(clock.now(), "Europe/Berlin"))
+    """The sessions of the days before today, by Berlin's calendar; on a later day, of the days played before."""
+    today = clock.local_date(clock.now(), "Europe/Berlin")
+    first = ChargingSession.objects.filter(id_tag=PLAYS[0].id_tag).order_by("started_at").first()
+    if first is not None and first.started_at is not None:
+        played = clock.local_date(first.started_at, "Europe/Berlin") + timedelta(days=PLAYS[0].days_ago)
+        return play_days(min(played, today))
+    return play_days(today)

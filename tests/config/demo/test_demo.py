@@ -1,9 +1,11 @@
 """The demo network can be installed again and again, and its books balance."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.test import TestCase
@@ -15,6 +17,7 @@ from accounts.models import AuditEvent, ContractType, Driver, User
 from accounts.roles import OWN_APPS
 from billing.models import ChargingSession, FundingLeg
 from billing.selectors.wallets import wallet_of
+from common import clock
 from config.schedules import install_schedules
 from locations.models import ChargePoint, Connector
 from locations.services.credentials import key_matches
@@ -108,13 +111,13 @@ class TestPastDays(TestCase):
     def test_the_past_shows_every_way_to_pay(self) -> None:
         sources = set(FundingLeg.objects.values_list("source", flat=True))
         assert sources == {"wallet_cash", "card", "open_access"}
-        # Leo: 17.2 kWh x 0.41 EUR x 1.19 = 8.39, of which 4.00 from the wallet.
-        legs = FundingLeg.objects.filter(cdr__charging_session__driver__name="Leo Lindt", cdr__gross="8.39").order_by(
+        # Leo: 17.2 kWh x 0.49 EUR = 8.43, of which 4.00 from the wallet.
+        legs = FundingLeg.objects.filter(cdr__charging_session__driver__name="Leo Lindt", cdr__gross="8.43").order_by(
             "seq"
         )
         assert [(leg.source, str(leg.amount), leg.state) for leg in legs] == [
             ("wallet_cash", "4.0000", "paid"),
-            ("card", "4.3900", "paid"),
+            ("card", "4.4300", "paid"),
         ]
         outcomes = ChargingSession.objects.values_list("outcome", flat=True)
         assert {outcome: list(outcomes).count(outcome) for outcome in set(outcomes)} == {
@@ -122,6 +125,12 @@ class TestPastDays(TestCase):
             "free": 1,
             "in_review": 2,
         }
+
+    def test_days_later_the_same_past_is_not_played_again(self) -> None:
+        count = ChargingSession.objects.count()
+        with time_machine.travel(clock.now() + timedelta(days=3)):
+            demo("--day")
+        assert ChargingSession.objects.count() == count
 
     def test_ada_begins_with_four_euros_of_credit(self) -> None:
         ada = Driver.objects.get(name="Ada Lovelace")

@@ -60,7 +60,7 @@ class TestPages(DemoDays):
             "Pay as you go with credit",
             "0.00\xa0€",
             "The driver sees the balance but cannot top up",
-            "8.39",
+            "8.43",
         ):
             assert words in page
         wallet = self.otto.get(
@@ -72,7 +72,7 @@ class TestPages(DemoDays):
             reverse("admin:accounts_driver_change", args=[demo_driver("Dora").pk]), {"tab": "payments"}
         ).content.decode()
         assert "Temporary: will be tried again" in payments
-        assert "15.80\xa0€" in payments
+        assert "15.99\xa0€" in payments
 
     def test_a_session_is_explained_from_price_to_payment(self) -> None:
         session = ChargingSession.objects.filter(driver__name="Leo Lindt").earliest("started_at")
@@ -81,7 +81,7 @@ class TestPages(DemoDays):
         assert "Another price of this tariff did not apply: it needs “22:00 to 06:00”." in page
         assert "Applies: the most specific assignment that fits." in page
         assert "For another power class." in page
-        assert "4.39\xa0€" in page
+        assert "4.43\xa0€" in page
         assert page.count("<polyline") == 2
 
     def test_live_pages_answer_htmx_with_the_changing_part_alone(self) -> None:
@@ -102,7 +102,7 @@ class TestPages(DemoDays):
         assert queues["Sessions in review"] == "2"
         assert queues["Failed payments"] == "1"
         balances = {str(figure.label): figure.value for figure in page.context["balances"]}
-        assert balances["Unpaid by drivers"] == "15.80\xa0€"
+        assert balances["Unpaid by drivers"] == "15.99\xa0€"
         # Ada's 4.00 and what Ben has left; Leo has spent his.
         assert balances["Owed to drivers in wallets"] == "20.25\xa0€"
 

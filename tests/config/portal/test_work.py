@@ -34,8 +34,8 @@ class TestWork(DemoDays):
         assert (session.outcome, session.contract_id is None) == (ChargingSession.Outcome.PENDING, False)
         cdr = settle_session(session_id=session.pk)
         assert cdr is not None
-        # 19.9 kWh x 0.49 EUR x 1.19
-        assert str(cdr.gross) == "11.6000"
+        # 19.9 kWh x 0.59 EUR
+        assert str(cdr.gross) == "11.7400"
         event = AuditEvent.objects.get(action="session_released")
         assert (event.reason, event.data) == ("looked into it", {"doubt": "open_debt"})
 
@@ -134,7 +134,7 @@ class TestWork(DemoDays):
         assert version.status == TariffVersion.Status.DRAFT
         publish = reverse("admin:tariffs_tariffversion_publish", args=[version.pk])
         preview = self.otto.post(publish, {"key": KEY, "reason": "dearer power"}).content.decode()
-        assert "DE: 0.6545\xa0€/kWh" in preview
+        assert "DE: 0.55\xa0€/kWh" in preview
         self.otto.post(publish, CONFIRMED)
         version.refresh_from_db()
         assert version.status == TariffVersion.Status.PUBLISHED
