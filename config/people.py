@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.services.drivers import enrol_driver
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     @transaction.atomic
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Save the login and enrol its driver in one transaction."""

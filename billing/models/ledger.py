@@ -1,5 +1,7 @@
 """The double-entry ledger. Append-only; `docs/chart-of-accounts.md` shows every posting."""
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 from django.db.models.functions import Round
 from django.db.models.lookups import GreaterThanOrEqual
@@ -10,10 +12,13 @@ from accounts.models import Driver, Partner
 from billing.domain.postings import OWNER_CODES
 from common.money import MONEY_DIGITS, MONEY_PLACES
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
-def amount_field(label: str, **options: object) -> models.DecimalField:
+
+def amount_field(label: "StrOrPromise", **options: Any) -> models.DecimalField:
     """A ledger amount: Decimal in the account's currency, quantised to its exponent."""
-    return models.DecimalField(label, max_digits=MONEY_DIGITS, decimal_places=MONEY_PLACES, **options)  # type: ignore[arg-type]
+    return models.DecimalField(label, max_digits=MONEY_DIGITS, decimal_places=MONEY_PLACES, **options)
 
 
 class LedgerAccount(models.Model):

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "test-only-not-a-secret")
 os.environ.setdefault("OCPP_KEY_PEPPER", "test-only-not-a-secret")
@@ -17,5 +18,5 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 STAFF_MFA_REQUIRED = False
 AXES_ENABLED = False
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-MEDIA_ROOT = tempfile.mkdtemp(prefix="voltledger-test-documents-")
+MEDIA_ROOT = Path(tempfile.mkdtemp(prefix="voltledger-test-documents-"))
 DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -38,7 +38,7 @@ class Stand:
     contract: Contract
 
     def start(self, **changes: Any) -> StartResult:
-        report = {
+        report: dict[str, Any] = {
             "charge_point_id": self.connector.charge_point_id,
             "connector_number": self.connector.number,
             "id_tag": self.token.id_tag,
@@ -51,7 +51,7 @@ class Stand:
 
     def meter(self, session_id: int | None, minutes: int, energy_wh: str, **changes: Any) -> Directive:
         at = NOON + timedelta(minutes=minutes)
-        report = {
+        report: dict[str, Any] = {
             "charge_point_id": self.connector.charge_point_id,
             "session_id": session_id,
             "connector_number": self.connector.number,
@@ -62,7 +62,7 @@ class Stand:
 
     def stop(self, session_id: int, minutes: int, energy_wh: str | None, **changes: Any) -> StopResult:
         at = NOON + timedelta(minutes=minutes)
-        report = {
+        report: dict[str, Any] = {
             "charge_point_id": self.connector.charge_point_id,
             "session_id": session_id,
             "meter_stop_wh": None if energy_wh is None else Decimal(1000) + Decimal(energy_wh),

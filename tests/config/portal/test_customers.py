@@ -127,10 +127,10 @@ def test_a_customer_and_a_card_are_blocked_and_unblocked(ada: Driver, otto: Clie
         otto.post(token_page, form)
         token.refresh_from_db()
         assert token.status == expected
-    for expected in (Driver.Status.BLOCKED, Driver.Status.ACTIVE):
+    for standing in (Driver.Status.BLOCKED, Driver.Status.ACTIVE):
         otto.post(page(ada, "status"), form)
         ada.refresh_from_db()
-        assert ada.status == expected
+        assert ada.status == standing
     actions = set(AuditEvent.objects.filter(reason="card lost").values_list("action", flat=True))
     assert actions == {"token_blocked", "token_active", "driver_blocked", "driver_active"}
 
@@ -176,7 +176,7 @@ def test_an_export_is_what_the_list_shows_and_runs_nothing(otto: Client) -> None
     ContractFactory(driver__name="=HYPERLINK(1)")
     ContractFactory(driver__name="Zoe")
     export = otto.get(reverse("admin:accounts_driver_export"), {"q": "HYPERLINK"})
-    lines = b"".join(export.streaming_content).decode("utf-8-sig").splitlines()
+    lines = b"".join(export).decode("utf-8-sig").splitlines()
     assert len(lines) == 2
     assert ",'=HYPERLINK(1)," in lines[1]
 

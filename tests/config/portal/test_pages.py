@@ -104,7 +104,7 @@ class TestPages(DemoDays):
         balances = {str(figure.label): figure.value for figure in page.context["balances"]}
         assert balances["Unpaid by drivers"] == "15.99\xa0€"
         # Ada's 4.00 and what Ben has left; Leo has spent his.
-        assert balances["Owed to drivers in wallets"] == "20.25\xa0€"
+        assert balances["Owed to drivers in wallets"] == "20.83\xa0€"
 
     def test_money_is_left_out_for_those_who_may_not_see_it(self) -> None:
         page = browser_of("Operations").get(reverse("admin:index"))
