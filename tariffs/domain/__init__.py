@@ -1,10 +1,15 @@
 """Pricing, pure: frozen values in and out, no Django, no clock, no queries. The rules in prose: docs/pricing.md.
 
 spec         what a tariff says (TariffSpec) and what a session is made of (Period)
+extensions   what a tariff says beyond OCPI; extensions_json reads and writes it
 ocpi         OCPI Tariff JSON <-> TariffSpec, its canonical text and digest
 ocpi_cdr     OCPI CDR JSON -> periods
 timeline     meter samples and states of a running or ended session -> periods
 rating       compile_tariff / compile_document once per tariff and zone, then rate(tariff, periods) -> RatedSession
+phase        the one walk over a session's periods: quantities per decision
+named        free start, idle rules, tiers and spot laid over what the elements decide; spot: prices from a series
+bill         quantities -> cost lines; fees: idle cap, connection and service fee
+retail       a tariff made of another one and a mark-up
 result       CostLine, RatedSession and payable(): where a price becomes an amount of money
 explain      a RatedSession as plain JSON values
 limits       tax on an amount; lowest and highest price

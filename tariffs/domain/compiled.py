@@ -24,6 +24,7 @@ from tariffs.domain.spec import (
     PeriodState,
     PriceComponent,
     ReservationRestriction,
+    Restrictions,
     TariffSpec,
 )
 from tariffs.domain.words import Condition, conditions_of
@@ -35,6 +36,8 @@ MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_HOUR = 3600 * MICROSECONDS_PER_SECOND
 WH_PER_KWH = 1000
 
+# The "element" of a choice that no element made but a named extension.
+NAMED = -2
 # What an unmeasured value is looked up under: it satisfies no limit.
 UNKNOWN = -1
 # The band of each of least power, most power, least current and most current that the tariff looks at.
@@ -63,12 +66,22 @@ class Skipped(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Which element prices a dimension, and why the ones before it do not. No component: the dimension is free."""
+    """Which element prices a dimension, and why the ones before it do not. No component: the dimension is free.
+
+    A named price is NAMED as `element` and says in `named` why it applies; `is_free`: it takes a price away.
+    """
 
     element: int
     component: PriceComponent | None
     unit_rate: Ratio
     skipped: tuple[Skipped, ...]
+    named: tuple[Condition, ...] = ()
+    is_free: bool = False
+
+    @property
+    def is_priced(self) -> bool:
+        """True where the quantity is billed, and so counts for `step_size`."""
+        return self.component is not None and not self.is_free
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +94,12 @@ class Decision:
 
 
 class Edge(NamedTuple):
-    """From this moment on, this calendar mask and this band of durations."""
+    """From this moment on, this calendar mask, this band of durations and these named prices (0: none)."""
 
     at: datetime
     calendar: int
     duration: int
+    named: int = 0
 
 
 class Limits:
@@ -132,7 +146,7 @@ class CompiledTariff:
         self.time_zone = time_zone
         restrictions = [element.restrictions for element in spec.elements]
         nothing: list[None] = [None] * len(restrictions)
-        self._calendar = Calendar(restrictions, time_zone)
+        self._calendar = Calendar([*restrictions, *_free_hours(spec)], time_zone)
         self._energy = Limits(
             [_wh(restriction.min_kwh) for restriction in restrictions],
             [_wh(restriction.max_kwh) for restriction in restrictions],
@@ -179,12 +193,12 @@ class CompiledTariff:
             edges.append(Edge(at, mask, bisect_right(durations, at)))
         return edges
 
-    def decide(self, calendar: int, duration: int, energy: int, load: Load, state: PeriodState) -> Decision:
+    def decide(self, edge: Edge, energy: int, load: Load, state: PeriodState) -> Decision:
         """The decision for one combination; worked out once."""
-        key = (calendar, duration, energy, load, state)
+        key = (edge.calendar, edge.duration, energy, load, state)
         decision = self._decisions.get(key)
         if decision is None:
-            decision = self._decisions[key] = self._decide(calendar, duration, energy, load, state)
+            decision = self._decisions[key] = self._decide(edge.calendar, edge.duration, energy, load, state)
         return decision
 
     def _decide(self, calendar: int, duration: int, energy: int, load: Load, state: PeriodState) -> Decision:
@@ -265,6 +279,14 @@ class _LoadLimits:
         hours = Fraction((period.end_at - period.start_at) // MICROSECOND, MICROSECONDS_PER_HOUR)
         power_kw = Fraction(period.energy_wh) / WH_PER_KWH / hours if hours else Fraction(0)
         return bisect_right(self.limits.edges, power_kw)
+
+
+def _free_hours(spec: TariffSpec) -> tuple[Restrictions, ...]:
+    """The hours without an idle fee as one more restriction on the calendar; its bit follows the elements'."""
+    idle = spec.extensions and spec.extensions.idle
+    if not idle or idle.free_from is None:
+        return ()
+    return (Restrictions(start_time=idle.free_from, end_time=idle.free_until),)
 
 
 def _all_edges(loads: Sequence[_LoadLimits]) -> tuple[Decimal, ...]:

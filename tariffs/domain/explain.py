@@ -8,8 +8,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from common.units import wh_to_kwh
 from tariffs.domain.compiled import Skipped
-from tariffs.domain.result import CostLine, FreeQuantity, RatedSession, RoundingPolicy
+from tariffs.domain.extensions_json import EXTENSION_KEY
+from tariffs.domain.result import CostLine, FreeQuantity, RatedSession, RatingInputs, RoundingPolicy
 from tariffs.domain.words import Condition
 
 SHOWN_PLACES = 10
@@ -30,7 +32,7 @@ def shown(value: Fraction | Decimal | None) -> Decimal | None:
 
 def session_document(rated: RatedSession) -> dict[str, Any]:
     """Totals as OCPI reports them, every line with its reasons, what was free, and the hashes that reproduce it."""
-    return {
+    document = {
         "total_cost": {"excl_vat": shown(rated.exact_total_net), "incl_vat": shown(rated.exact_total_gross)},
         "currency": rated.currency,
         "time_zone": rated.tariff.time_zone,
@@ -39,6 +41,9 @@ def session_document(rated: RatedSession) -> dict[str, Any]:
         "tariff_digest": rated.tariff.digest,
         "digest": rated.digest,
     }
+    if rated.inputs is not None:
+        document[EXTENSION_KEY] = _inputs_document(rated.inputs)
+    return document
 
 
 def line_document(line: CostLine) -> dict[str, Any]:
@@ -70,6 +75,21 @@ def _free_document(free: FreeQuantity) -> dict[str, Any]:
         "skipped": _skipped(free.skipped),
         "start_date_time": free.start_at.isoformat(),
         "end_date_time": free.end_at.isoformat(),
+    }
+
+
+def _inputs_document(inputs: RatingInputs) -> dict[str, Any]:
+    used_wh = inputs.month_to_date_wh
+    return {
+        "spot_prices": [
+            {
+                "start_date_time": step.start_at.isoformat(),
+                "end_date_time": step.end_at.isoformat(),
+                "price": shown(step.price),
+            }
+            for step in inputs.spot_prices
+        ],
+        "month_to_date_kwh": None if used_wh is None else shown(wh_to_kwh(used_wh)),
     }
 
 

@@ -58,6 +58,15 @@ def dumps(value: object, *, sort_keys: bool = False) -> str:
     raise TypeError(f"{type(value).__name__} has no exact JSON form here")
 
 
+def plain(number: Decimal | None) -> Decimal | None:
+    """The number without trailing zeros, never in exponent form: 0.50 and 0.5 are one price."""
+    if number is None:
+        return None
+    if number == number.to_integral_value():
+        return number.quantize(Decimal(1))
+    return number.normalize()
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     plain = dict(pairs)
     if len(plain) == len(pairs):

@@ -14,6 +14,7 @@ from fractions import Fraction
 from tariffs.domain.compiled import Ratio
 from tariffs.domain.result import CostLine, LineKind, VatTotal, decimal_of, known_sum, vat_totals
 from tariffs.domain.spec import Dimension, PriceLimit, TariffSpec, TaxIncluded
+from tariffs.domain.words import Condition
 
 ZERO = Fraction(0)
 ONE = Fraction(1)
@@ -55,6 +56,15 @@ def taxed(ratio: Ratio, vat_percent: Decimal | None, tax_included: TaxIncluded) 
     return amount, Fraction(number * with_vat, scale * whole)
 
 
+def vat_of(
+    vat_percent: Decimal | None, default_vat_percent: Decimal | None, tax_included: TaxIncluded
+) -> Decimal | None:
+    """The rate that applies: the stated one, else the caller's; none where no tax is due."""
+    if tax_included is TaxIncluded.NOT_APPLICABLE:
+        return None
+    return default_vat_percent if vat_percent is None else vat_percent
+
+
 def apply_limits(
     spec: TariffSpec, lines: Sequence[CostLine], default_vat_percent: Decimal | None, span: Span
 ) -> Limited:
@@ -72,7 +82,7 @@ def apply_limits(
         added: list[CostLine] = []
         if missed and all(total is None or total > 0 for total in documents):
             factor = (min if kind is LineKind.MAX_PRICE else max)(missed)
-            added = _scaled(kind, factor, (*lines, *adjustments), spec, span)
+            added = scaled(kind, factor, (*lines, *adjustments), spec, span)
         elif missed:
             added = [_topped_up(limit, documents, spec, default_vat_percent, span)]
         adjustments += added
@@ -115,15 +125,21 @@ def _plus(total: Fraction | None, change: Fraction | None) -> Fraction | None:
     return None if total is None or change is None else total + change
 
 
-def _scaled(
-    kind: LineKind, factor: Fraction, lines: Sequence[CostLine], spec: TariffSpec, span: Span
+def scaled(
+    kind: LineKind,
+    factor: Fraction,
+    lines: Sequence[CostLine],
+    spec: TariffSpec,
+    span: Span,
+    matched: tuple[Condition, ...] = (),
 ) -> list[CostLine]:
+    """What brings `lines` to `factor` times their sum, every VAT rate by its share."""
     adjustments = []
     for total in vat_totals(lines):
         net = None if total.exact_net is None else total.exact_net * (factor - 1)
         gross = None if total.exact_gross is None else total.exact_gross * (factor - 1)
         if net or gross:
-            adjustments.append(_adjustment(kind, total.vat_percent, (net, gross), spec, span))
+            adjustments.append(adjustment(kind, total.vat_percent, (net, gross), spec, span, matched))
     return adjustments
 
 
@@ -136,10 +152,10 @@ def _topped_up(
     short_net = _shortfall(limit.net, totals[0])
     short_gross = _shortfall(limit.gross, totals[1])
     if vat_percent is None and not untaxed:
-        return _adjustment(LineKind.MIN_PRICE, None, (short_net, short_gross), spec, span)
+        return adjustment(LineKind.MIN_PRICE, None, (short_net, short_gross), spec, span)
     factor = ONE if untaxed else 1 + Fraction(vat_percent or 0) / 100
     net = max(short_net or ZERO, (short_gross or ZERO) / factor)
-    return _adjustment(LineKind.MIN_PRICE, vat_percent, (net, net * factor), spec, span)
+    return adjustment(LineKind.MIN_PRICE, vat_percent, (net, net * factor), spec, span)
 
 
 def _shortfall(stated: Decimal | None, total: Fraction | None) -> Fraction | None:
@@ -149,6 +165,10 @@ def _shortfall(stated: Decimal | None, total: Fraction | None) -> Fraction | Non
 def _usual_vat(spec: TariffSpec, default_vat_percent: Decimal | None) -> Decimal | None:
     if spec.tax_included is TaxIncluded.NOT_APPLICABLE:
         return None
+    named = spec.extensions
+    for priced in (named.energy_tiers, named.spot) if named else ():
+        if priced is not None and priced.vat_percent is not None:
+            return priced.vat_percent
     for dimension in _BY_LIKELIHOOD:
         for element in spec.elements:
             component = element.component(dimension)
@@ -157,9 +177,15 @@ def _usual_vat(spec: TariffSpec, default_vat_percent: Decimal | None) -> Decimal
     return default_vat_percent
 
 
-def _adjustment(
-    kind: LineKind, vat_percent: Decimal | None, amounts: Amounts, spec: TariffSpec, span: Span
+def adjustment(
+    kind: LineKind,
+    vat_percent: Decimal | None,
+    amounts: Amounts,
+    spec: TariffSpec,
+    span: Span,
+    matched: tuple[Condition, ...] = (),
 ) -> CostLine:
+    """A line over the whole session that adds or takes away (net, gross)."""
     net, gross = amounts
     first, second = (gross, net) if spec.tax_included is TaxIncluded.YES else (net, gross)
     price = first if first is not None else second
@@ -171,7 +197,7 @@ def _adjustment(
         vat_percent=vat_percent,
         step_size=0,
         element=None,
-        matched=(),
+        matched=matched,
         skipped=(),
         first_period=0,
         last_period=span.last_period,

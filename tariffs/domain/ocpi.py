@@ -2,7 +2,7 @@
 
 Source: OCPI 2.2.1 and 2.3.0, Tariffs module. The two differ in their tax fields only: 2.2.1 has `excl_vat`/`incl_vat`
 in price limits and prices are always before tax; 2.3.0 has `before_taxes`/`after_taxes` (or `taxes`) and
-`tax_included`.
+`tax_included`. Our named extensions stand beside the OCPI fields under one key (extensions_json).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 
 from common.currencies import is_currency
 from tariffs.domain import jsontext
+from tariffs.domain.extensions_json import EXTENSION_KEY, extensions_document, read_extensions
 from tariffs.domain.reading import Defects, Fields
 from tariffs.domain.spec import (
     Dimension,
@@ -67,6 +68,7 @@ def parse_tariff(document: object, *, path: str = "tariff") -> TariffSpec:
         _element(Fields(item, f"{path}.elements[{index}]", defects))
         for index, item in enumerate(fields.items("elements", required=True, most=MOST_ELEMENTS))
     )
+    extensions = read_extensions(fields)
     fields.refuse_others()
     defects.raise_if_any("The tariff has mistakes. Nothing was saved.")
     return TariffSpec(
@@ -77,6 +79,7 @@ def parse_tariff(document: object, *, path: str = "tariff") -> TariffSpec:
         max_price=max_price,
         valid_from=valid_from,
         valid_until=valid_until,
+        extensions=extensions,
     )
 
 
@@ -86,7 +89,10 @@ def parse_tariff_text(text: str | bytes) -> TariffSpec:
 
 
 def to_ocpi(spec: TariffSpec) -> dict[str, Any]:
-    """The tariff as an OCPI 2.3.0 object without ids and texts; reading it back gives an equal TariffSpec."""
+    """The OCPI part of the tariff as an OCPI 2.3.0 object without ids and texts: what a partner can be sent.
+
+    Reading it back gives an equal TariffSpec, without the extensions.
+    """
     document: dict[str, Any] = {
         "currency": spec.currency,
         "tax_included": spec.tax_included.value,
@@ -95,7 +101,7 @@ def to_ocpi(spec: TariffSpec) -> dict[str, Any]:
     for key, limit in (("min_price", spec.min_price), ("max_price", spec.max_price)):
         if limit is not None:
             document[key] = _without_none(
-                {"before_taxes": _plain(limit.net), "after_taxes": _plain(limit.gross)},
+                {"before_taxes": jsontext.plain(limit.net), "after_taxes": jsontext.plain(limit.gross)},
             )
     for key, moment in (("start_date_time", spec.valid_from), ("end_date_time", spec.valid_until)):
         if moment is not None:
@@ -103,9 +109,19 @@ def to_ocpi(spec: TariffSpec) -> dict[str, Any]:
     return document
 
 
+def to_document(spec: TariffSpec) -> dict[str, Any]:
+    """The whole tariff: its OCPI part and, where it has any, our named extensions under one key beside it.
+
+    Reading it back gives an equal TariffSpec.
+    """
+    if spec.extensions is None:
+        return to_ocpi(spec)
+    return {**to_ocpi(spec), EXTENSION_KEY: extensions_document(spec.extensions)}
+
+
 def canonical_json(spec: TariffSpec) -> str:
     """One text per meaning: sorted keys, numbers without trailing zeros, nothing that decides no price."""
-    return jsontext.dumps(to_ocpi(spec), sort_keys=True)
+    return jsontext.dumps(to_document(spec), sort_keys=True)
 
 
 def digest(spec: TariffSpec) -> str:
@@ -140,9 +156,7 @@ def _element(fields: Fields) -> Element:
 def _component(fields: Fields) -> PriceComponent | None:
     dimension = fields.choice("type", Dimension, required=True)
     price = fields.number("price", required=True)
-    vat_percent = fields.number("vat", least=Decimal(0))
-    if vat_percent is not None and vat_percent >= 1000:
-        fields.wrong("vat", "is a percentage: 20 means 20 %")
+    vat_percent = fields.vat("vat")
     step_size = fields.whole("step_size", required=True)
     fields.refuse_others()
     if dimension is None or price is None or step_size is None:
@@ -247,8 +261,8 @@ def _element_document(element: Element) -> dict[str, Any]:
             _without_none(
                 {
                     "type": component.dimension.value,
-                    "price": _plain(component.price),
-                    "vat": _plain(component.vat_percent),
+                    "price": jsontext.plain(component.price),
+                    "vat": jsontext.plain(component.vat_percent),
                     "step_size": component.step_size,
                 }
             )
@@ -268,7 +282,7 @@ def _restrictions_document(restrictions: Restrictions) -> dict[str, Any]:
             "end_time": restrictions.end_time and restrictions.end_time.strftime("%H:%M"),
             "start_date": restrictions.start_date and restrictions.start_date.isoformat(),
             "end_date": restrictions.end_date and restrictions.end_date.isoformat(),
-            **{key: _plain(getattr(restrictions, key)) for key in _LIMITS},
+            **{key: jsontext.plain(getattr(restrictions, key)) for key in _LIMITS},
             "min_duration": restrictions.min_duration,
             "max_duration": restrictions.max_duration,
             "day_of_week": [WEEKDAYS[day - 1] for day in sorted(restrictions.days)] or None,
@@ -279,15 +293,6 @@ def _restrictions_document(restrictions: Restrictions) -> dict[str, Any]:
 
 def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value is not None}
-
-
-def _plain(number: Decimal | None) -> Decimal | None:
-    """The number without trailing zeros, never in exponent form: 0.50 and 0.5 are one price."""
-    if number is None:
-        return None
-    if number == number.to_integral_value():
-        return number.quantize(Decimal(1))
-    return number.normalize()
 
 
 def _moment_text(moment: datetime) -> str:

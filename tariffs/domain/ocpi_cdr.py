@@ -3,7 +3,8 @@
 Source: OCPI 2.2.1 and 2.3.0, CDRs module (CdrDimension, ChargingPeriod). A period ends where the next begins, the last
 at the CDR's `end_date_time`. Its length is the clock's; the TIME and PARKING_TIME volumes say what it was used for and
 must agree with the clock, which is exact where a volume in hours is rounded. `tariff_id` is not read: the caller chose
-the tariff. A CDR of nothing but RESERVATION_TIME is a reservation that expired.
+the tariff. A CDR of nothing but RESERVATION_TIME is a reservation that expired. What only our named extensions need
+stands under the same key as in a tariff.
 """
 
 from dataclasses import dataclass, replace
@@ -15,10 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from common.errors import BadInput
 from common.units import kwh_to_wh
+from tariffs.domain.extensions_json import EXTENSION_KEY
 from tariffs.domain.reading import Defects, Fields
 from tariffs.domain.spec import Period, PeriodState
+from tariffs.domain.spot import STEPS, SpotPrice
 
 MOST_PERIODS = 100_000
+MOST_SPOT_PRICES = 100_000
 LONGEST = timedelta(days=366)
 # Volumes in hours are usually rounded to two decimals.
 VOLUME_TOLERANCE = timedelta(hours=1) / 100
@@ -73,11 +77,16 @@ class CdrDimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CdrInput:
-    """What rating needs of a CDR. `time_zone` and `currency` are None where the CDR does not say."""
+    """What rating needs of a CDR. `time_zone` and `currency` are None where the CDR does not say.
+
+    `spot_prices` and `month_to_date_wh` are for tariffs with extensions; see `rating.rate`.
+    """
 
     periods: tuple[Period, ...]
     currency: str | None
     time_zone: str | None
+    spot_prices: tuple[SpotPrice, ...] = ()
+    month_to_date_wh: Decimal | None = None
 
 
 def parse_cdr(document: object, *, path: str = "cdr") -> CdrInput:
@@ -121,9 +130,34 @@ def parse_cdr(document: object, *, path: str = "cdr") -> CdrInput:
         periods.extend(_period(entry, start, end))
     if started_at and starts and starts[0] and starts[0] < started_at:
         entries[0][0].wrong("start_date_time", "must not be before the CDR's own")
+    spot_prices, month_to_date_wh = _extension_inputs(fields)
     fields.refuse_others()
     defects.raise_if_any("The CDR has mistakes. Nothing was saved.")
-    return CdrInput(tuple(_expire(periods)), currency, time_zone)
+    return CdrInput(tuple(_expire(periods)), currency, time_zone, spot_prices, month_to_date_wh)
+
+
+def _extension_inputs(parent: Fields) -> tuple[tuple[SpotPrice, ...], Decimal | None]:
+    raw = parent.raw(EXTENSION_KEY)
+    if raw is None:
+        return (), None
+    fields = Fields(raw, parent.at(EXTENSION_KEY), parent.defects)
+    month_to_date_kwh = fields.number("month_to_date_kwh", least=Decimal(0))
+    prices: list[SpotPrice] = []
+    for index, item in enumerate(fields.items("spot_prices", most=MOST_SPOT_PRICES)):
+        entry = Fields(item, f"{fields.at('spot_prices')}[{index}]", fields.defects)
+        start_at = entry.moment("start_date_time", required=True)
+        end_at = entry.moment("end_date_time", required=True)
+        price = entry.number("price", required=True)
+        entry.refuse_others()
+        if start_at is None or end_at is None or price is None:
+            continue
+        if end_at - start_at not in STEPS:
+            entry.wrong("end_date_time", "must be 15 or 60 minutes after start_date_time")
+        if prices and start_at < prices[-1].end_at:
+            entry.wrong("start_date_time", "must not be before the step before it ends")
+        prices.append(SpotPrice(start_at, end_at, price))
+    fields.refuse_others()
+    return tuple(prices), None if month_to_date_kwh is None else kwh_to_wh(month_to_date_kwh)
 
 
 def check_time_zone(name: object, path: str, defects: Defects) -> None:

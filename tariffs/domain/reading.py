@@ -63,6 +63,10 @@ class Fields:
             self.wrong(key, "is required")
         return value
 
+    def has_none_of(self, *keys: str) -> bool:
+        """True for an object that gives none of `keys` a value."""
+        return self.readable and all(self._values.get(key) is None for key in keys)
+
     def ignore(self, keys: Collection[str]) -> None:
         """These keys are part of the object but decide no price."""
         for key in keys:
@@ -114,6 +118,13 @@ class Fields:
             self.wrong(key, f"must be at least {least}")
             return None
         return number
+
+    def vat(self, key: str) -> Decimal | None:
+        """A VAT rate in percent."""
+        percent = self.number(key, least=Decimal(0))
+        if percent is not None and percent >= 1000:
+            self.wrong(key, "is a percentage: 20 means 20 %")
+        return percent
 
     def whole(self, key: str, *, required: bool = False, least: int = 0, most: int = 10**9) -> int | None:
         number = self.number(key, required=required)

@@ -19,6 +19,7 @@ from common.currencies import exponent
 from common.errors import VoltledgerError
 from tariffs.domain import jsontext
 from tariffs.domain.compiled import CompiledTariff, Ratio, Skipped
+from tariffs.domain.spot import SpotPrice
 from tariffs.domain.words import Condition
 
 _WIDE = Context(prec=34)
@@ -31,7 +32,11 @@ class VatUnknown(VoltledgerError):
 
 
 class LineKind(StrEnum):
-    """What a cost line is for. The last two make up the difference to the tariff's lowest or highest total."""
+    """What a cost line is for.
+
+    IDLE_CAP, negative, brings PARKING_TIME down to the most it may cost. The last two make up the difference to the
+    tariff's lowest or highest total.
+    """
 
     FLAT = "FLAT"
     ENERGY = "ENERGY"
@@ -39,6 +44,9 @@ class LineKind(StrEnum):
     PARKING_TIME = "PARKING_TIME"
     RESERVATION_FLAT = "RESERVATION_FLAT"
     RESERVATION_TIME = "RESERVATION_TIME"
+    IDLE_CAP = "IDLE_CAP"
+    CONNECTION_FEE = "CONNECTION_FEE"
+    SERVICE_FEE = "SERVICE_FEE"
     MIN_PRICE = "MIN_PRICE"
     MAX_PRICE = "MAX_PRICE"
 
@@ -50,6 +58,9 @@ UNITS = {
     LineKind.PARKING_TIME: "h",
     LineKind.RESERVATION_FLAT: "1",
     LineKind.RESERVATION_TIME: "h",
+    LineKind.IDLE_CAP: "1",
+    LineKind.CONNECTION_FEE: "1",
+    LineKind.SERVICE_FEE: "1",
     LineKind.MIN_PRICE: "1",
     LineKind.MAX_PRICE: "1",
 }
@@ -66,11 +77,12 @@ class CostLine(NamedTuple):
 
     quantity: billed kWh, hours or count; `measured` is what was used, before `step_size` (Wh or seconds) rounded it up.
     unit_price: per unit, with tax where the tariff's prices include it.
-    element: index of the tariff element that priced it; None for MIN_PRICE and MAX_PRICE.
-    matched: the element's conditions, all of which held. skipped: earlier elements for the same dimension that did not
-    apply at some time meanwhile, with the conditions that failed.
+    element: index of the tariff element that priced it; None for named prices and fees, MIN_PRICE and MAX_PRICE.
+    matched: the element's conditions, all of which held, or why the named price or fee applied. skipped: earlier
+    elements for the same dimension that did not apply at some time meanwhile, with the conditions that failed.
     first_period ... last_period: indexes of the periods rated; start_at ... end_at: the span within them.
     exact_net, exact_gross: unrounded, in units of the currency; None where the VAT rate is needed and unknown.
+    quantity_currency: set where the quantity is an amount of money, of which the price is a share.
     """
 
     kind: LineKind
@@ -88,10 +100,11 @@ class CostLine(NamedTuple):
     end_at: datetime
     exact_net: Fraction | None
     exact_gross: Fraction | None
+    quantity_currency: str | None = None
 
     @property
     def unit(self) -> str:
-        return UNITS[self.kind]
+        return self.quantity_currency or UNITS[self.kind]
 
     @property
     def net(self) -> Decimal | None:
@@ -164,6 +177,14 @@ class Payable:
     gross: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class RatingInputs:
+    """What the price of a tariff with extensions depends on besides the session; see `rating.rate`."""
+
+    spot_prices: tuple[SpotPrice, ...] = ()
+    month_to_date_wh: Decimal | None = None
+
+
 @dataclass(frozen=True)
 class RatedSession:
     """The price of a session.
@@ -174,6 +195,7 @@ class RatedSession:
     total_net, total_gross: the session's cost before and after tax as OCPI reports it: the tariff's limits before and
     after tax are applied to each on its own. They differ from the sum of the lines only where a tariff's two limits do
     not fit its VAT rates. None where the VAT rate is needed and unknown.
+    inputs: what else the price was made of; None for a tariff without extensions.
     """
 
     tariff: CompiledTariff
@@ -183,6 +205,7 @@ class RatedSession:
     vat_totals: tuple[VatTotal, ...]
     exact_total_net: Fraction | None
     exact_total_gross: Fraction | None
+    inputs: RatingInputs | None = None
 
     @property
     def currency(self) -> str:
@@ -229,7 +252,7 @@ class RatedSession:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the tariff, the zone and every exact quantity and amount: the same input gives the same hash."""
-        parts = {
+        parts: dict[str, object] = {
             "tariff": self.tariff.digest,
             "time_zone": self.tariff.time_zone,
             "lines": [
@@ -248,6 +271,14 @@ class RatedSession:
             ],
             "total": [_text(self.exact_total_net), _text(self.exact_total_gross)],
         }
+        if self.inputs is not None:
+            parts["inputs"] = {
+                "spot_prices": [
+                    [step.start_at.isoformat(), step.end_at.isoformat(), _text(step.price)]
+                    for step in self.inputs.spot_prices
+                ],
+                "month_to_date_wh": _text(self.inputs.month_to_date_wh),
+            }
         return hashlib.sha256(jsontext.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

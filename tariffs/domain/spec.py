@@ -1,5 +1,7 @@
 """What a tariff says: frozen values shaped like the OCPI Tariff object, without its wire format.
 
+What OCPI has no words for stands apart in `TariffSpec.extensions`.
+
 Source: OCPI 2.2.1 and 2.3.0, Tariffs module. Prices are Decimal, never float; energy prices are per kWh, time prices
 per hour; `step_size` is in Wh or seconds; limits in a restriction are inclusive below and exclusive above.
 """
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
+
+from tariffs.domain.extensions import Extensions
 
 
 class Dimension(StrEnum):
@@ -108,6 +112,7 @@ class TariffSpec:
     max_price: PriceLimit | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    extensions: Extensions | None = None
 
 
 class PeriodState(StrEnum):

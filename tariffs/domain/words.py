@@ -11,10 +11,11 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Condition(NamedTuple):
-    """One condition of an element.
+    """One condition of an element, or why a named price applies.
 
-    code: time_of_day, dates, weekdays, energy, duration, power, current or reservation.
-    subject: what it is held against (calendar, energy, duration, power, current or state).
+    code: time_of_day, dates, weekdays, energy, duration, power, current or reservation; of named prices free_energy,
+    free_time, idle_grace, idle_free_hours, idle_cap, tier, spot, spot_fallback, connection_fee or service_fee.
+    subject: what it is held against (calendar, energy, duration, power, current or state; idle, spot, session).
     words: "09:00–18:00", "≥ 20 kWh, < 50 kWh" ...
     """
 
@@ -33,9 +34,7 @@ def _conditions(restrictions: Restrictions) -> Iterator[Condition]:
         days = ", ".join(_DAYS[day - 1] for day in sorted(restrictions.days))
         yield Condition("weekdays", "calendar", days)
     if restrictions.start_time is not None or restrictions.end_time is not None:
-        yield Condition(
-            "time_of_day", "calendar", f"{_clock(restrictions.start_time, '00:00')}–{_end(restrictions.end_time)}"
-        )
+        yield Condition("time_of_day", "calendar", clock_range(restrictions.start_time, restrictions.end_time))
     if restrictions.start_date is not None or restrictions.end_date is not None:
         yield Condition("dates", "calendar", _range(restrictions.start_date, restrictions.end_date, ""))
     for code, low, high, unit in (
@@ -53,17 +52,23 @@ def _conditions(restrictions: Restrictions) -> Iterator[Condition]:
 def _range(low: object, high: object, unit: str) -> str:
     parts = []
     if low is not None:
-        parts.append(f"≥ {_number(low)}{unit}")
+        parts.append(f"≥ {number_text(low)}{unit}")
     if high is not None:
-        parts.append(f"< {_number(high)}{unit}")
+        parts.append(f"< {number_text(high)}{unit}")
     return ", ".join(parts)
 
 
-def _number(value: object) -> str:
+def number_text(value: object) -> str:
+    """A number without trailing zeros."""
     if isinstance(value, Decimal):
         text = format(value, "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value)
+
+
+def clock_range(start: time | None, end: time | None) -> str:
+    """ "22:00–06:00"; the day begins at 00:00 and ends at 24:00."""
+    return f"{_clock(start, '00:00')}–{_end(end)}"
 
 
 def _clock(clock: time | None, otherwise: str) -> str:

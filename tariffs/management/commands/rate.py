@@ -101,7 +101,14 @@ def _rated(entry: object, time_zone: str | None) -> dict[str, Any]:
         details.append(f"cdr.currency: is {cdr.currency}, but the tariff is in {spec.currency}")
     if details or spec is None or cdr is None:
         raise BadInput("The input has mistakes. Nothing was rated.", details=details)
-    return session_document(rate(compile_tariff(spec, zone), cdr.periods))
+    return session_document(
+        rate(
+            compile_tariff(spec, zone),
+            cdr.periods,
+            spot_prices=cdr.spot_prices,
+            month_to_date_wh=cdr.month_to_date_wh,
+        )
+    )
 
 
 def _refused(error: BadInput) -> dict[str, Any]:

@@ -5,7 +5,7 @@ limit; each piece is then looked up element by element. `number` is Fraction for
 for the benchmark of what a plain implementation costs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -25,6 +25,8 @@ from tariffs.domain.spec import (
     TariffSpec,
     TaxIncluded,
 )
+from tariffs.domain.spot import SpotPrice
+from tests.tariffs.domain.oracle_named import Named, Price
 
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
@@ -34,10 +36,13 @@ RESERVED = (PeriodState.RESERVED, PeriodState.RESERVATION_EXPIRED)
 
 @dataclass
 class Answer:
-    """Sums per (kind, element index), and the totals after limits; None where a VAT rate is missing."""
+    """Sums per (kind, element index or name), and the totals after limits; None where a VAT rate is missing.
 
-    quantities: dict[tuple[str, int], Any] = field(default_factory=dict)
-    amounts: dict[tuple[str, int], Any] = field(default_factory=dict)
+    Amounts are as priced, each with its VAT rate.
+    """
+
+    quantities: dict[tuple[str, int | str], Any] = field(default_factory=dict)
+    amounts: dict[tuple[str, int | str], tuple[Any, Decimal | None]] = field(default_factory=dict)
     net: Any = 0
     gross: Any = 0
 
@@ -52,23 +57,36 @@ class Piece:
     period: Period
 
 
-def price(spec: TariffSpec, zone: str, periods: list[Period], number: Callable[[Any], Any] = Fraction) -> Answer:
+def price(
+    spec: TariffSpec,
+    zone: str,
+    periods: list[Period],
+    number: Callable[[Any], Any] = Fraction,
+    *,
+    spot_prices: Sequence[SpotPrice] = (),
+    month_to_date_wh: Decimal | None = None,
+) -> Answer:
     answer = Answer()
+    named = Named(spec, number, spot_prices, month_to_date_wh)
     reservation = [period for period in periods if period.state in RESERVED]
     session = [period for period in periods if period.state not in RESERVED]
     for phase in (reservation, session):
         if phase:
-            _price_phase(spec, ZoneInfo(zone), phase, number, answer)
+            _price_phase(spec, ZoneInfo(zone), phase, number, answer, named)
+    named.fees(answer.amounts, session)
     _total(spec, number, answer)
     return answer
 
 
-def _price_phase(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any, answer: Answer) -> None:
-    pieces = [piece for piece in _pieces(spec, zone, phase, number) if piece.microseconds or piece.wh]
+def _price_phase(
+    spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any, answer: Answer, named: Named
+) -> None:
+    pieces = [piece for piece in _pieces(spec, zone, phase, number, named) if piece.microseconds or piece.wh]
     if not pieces:
         pieces = [Piece(phase[0].start_at, number(0), number(0), number(0), number(0), phase[0])]
-    rounded_by: dict[str, tuple[int, int]] = {}
-    for piece in pieces:
+    rounded_by: dict[str, Price] = {}
+    counted: dict[str, Any] = {}
+    for position, piece in enumerate(pieces):
         state = piece.period.state
         for dimension, kind, quantity, unit in (
             (Dimension.FLAT, "RESERVATION_FLAT" if state in RESERVED else "FLAT", None, None),
@@ -78,29 +96,39 @@ def _price_phase(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: 
             if state in RESERVED and dimension is Dimension.ENERGY:
                 continue
             index = _first_match(spec, zone, piece, dimension, number)
-            if index is None:
+            own = None
+            if index is not None:
+                component = _component(spec, index, dimension)
+                own = Price(index, number(component.price), component.vat_percent, component.step_size, counts=True)
+            clock = piece.at.astimezone(zone).time()
+            chosen = named.priced(own, dimension, piece, pieces[: position + 1], clock)
+            if chosen is None:
                 continue
-            component = _component(spec, index, dimension)
+            key = (kind, chosen.name)
             if dimension is Dimension.FLAT:
-                answer.quantities[kind, index] = number(1)
-                answer.amounts[kind, index] = number(component.price)
+                answer.quantities[key] = number(1)
+                answer.amounts[key] = (chosen.price, chosen.vat)
             elif quantity:
-                key = (kind, index)
-                answer.quantities[key] = answer.quantities.get(key, number(0)) + quantity
-                answer.amounts[key] = answer.amounts.get(key, number(0)) + quantity / unit * number(component.price)
-                rounded_by[kind] = (index, component.step_size)
+                _count(answer, kind, chosen, quantity, unit)
+                if chosen.counts or chosen.name in ("tier", "spot", "spot_fallback"):
+                    rounded_by[kind] = chosen
+                    counted[kind] = counted.get(kind, number(0)) + quantity
     if "PARKING_TIME" in rounded_by:
         rounded_by.pop("TIME", None)
-    for kind, (index, step_size) in rounded_by.items():
-        if not step_size:
+    for kind, last in rounded_by.items():
+        if not last.step_size:
             continue
-        block = number(step_size) if kind == "ENERGY" else number(step_size) * 1_000_000
-        total = sum(quantity for (other, _), quantity in answer.quantities.items() if other == kind)
+        block = number(last.step_size) if kind == "ENERGY" else number(last.step_size) * 1_000_000
+        total = counted[kind]
         missing = -total % block if number is Fraction else (block - total % block) % block
-        dimension = {"ENERGY": Dimension.ENERGY, "PARKING_TIME": Dimension.PARKING_TIME}.get(kind, Dimension.TIME)
-        unit = number(1000) if kind == "ENERGY" else number(3600) * 1_000_000
-        answer.quantities[kind, index] += missing
-        answer.amounts[kind, index] += missing / unit * number(_component(spec, index, dimension).price)
+        _count(answer, kind, last, missing, number(1000) if kind == "ENERGY" else number(3600) * 1_000_000)
+
+
+def _count(answer: Answer, kind: str, chosen: Price, quantity: Any, unit: Any) -> None:
+    key = (kind, chosen.name)
+    answer.quantities[key] = answer.quantities.get(key, 0) + quantity
+    amount, vat = answer.amounts.get(key, (0, chosen.vat))
+    answer.amounts[key] = (amount + quantity / unit * chosen.price, vat)
 
 
 def _component(spec: TariffSpec, index: int, dimension: Dimension) -> PriceComponent:
@@ -115,27 +143,30 @@ def _time_of(state: PeriodState) -> tuple[Dimension, str]:
     return Dimension.TIME, "RESERVATION_TIME" if state in RESERVED else "TIME"
 
 
-def _pieces(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any) -> list[Piece]:
+def _pieces(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any, named: Named) -> list[Piece]:
     began = phase[0].start_at
     used = number(0)
     pieces = []
+    elapsed_cuts = named.elapsed_cuts(phase)
     for period in phase:
         length = number((period.end_at - period.start_at) // MICRO)
         wh = number(period.energy_wh)
         offset = number((period.start_at - began) // MICRO)
         cuts = {number(0), number(1)}
         if length:
-            for moment in _clock_moments(spec, zone, period):
+            for moment in _clock_moments(spec, zone, period, named.clocks()):
                 cuts.add(number((moment - period.start_at) // MICRO) / length)
             for element in spec.elements:
                 for seconds in (element.restrictions.min_duration, element.restrictions.max_duration):
                     if seconds is not None:
                         cuts.add((number(seconds) * 1_000_000 - offset) / length)
+            cuts.update((cut - offset) / length for cut in elapsed_cuts)
         if wh:
             for element in spec.elements:
                 for limit in (element.restrictions.min_kwh, element.restrictions.max_kwh):
                     if limit is not None:
                         cuts.add((number(limit) * 1000 - used) / wh)
+            cuts.update((cut - used) / wh for cut in named.wh_cuts())
         inside = sorted(cut for cut in cuts if 0 <= cut <= 1)
         for begin, end in pairwise(inside):
             pieces.append(
@@ -152,13 +183,13 @@ def _pieces(spec: TariffSpec, zone: ZoneInfo, phase: list[Period], number: Any) 
     return pieces
 
 
-def _clock_moments(spec: TariffSpec, zone: ZoneInfo, period: Period) -> set[datetime]:
+def _clock_moments(spec: TariffSpec, zone: ZoneInfo, period: Period, more: set[time]) -> set[datetime]:
     moments = set()
     quarter = period.start_at.replace(minute=0, second=0, microsecond=0)
     while quarter < period.end_at:
         moments.add(quarter)
         quarter += QUARTER
-    clocks = {time(0)}
+    clocks = {time(0)} | more
     for element in spec.elements:
         clocks |= {c for c in (element.restrictions.start_time, element.restrictions.end_time) if c is not None}
     day = (period.start_at - DAY).date()
@@ -242,12 +273,7 @@ def _current(period: Period, stated: Decimal | None, number: Any) -> Any:
 def _total(spec: TariffSpec, number: Any, answer: Answer) -> None:
     net: Any = number(0)
     gross: Any = number(0)
-    for (kind, index), amount in answer.amounts.items():
-        dimension = {
-            "RESERVATION_FLAT": Dimension.FLAT,
-            "RESERVATION_TIME": Dimension.TIME,
-        }.get(kind) or Dimension(kind)
-        vat = _component(spec, index, dimension).vat_percent
+    for amount, vat in answer.amounts.values():
         one_net: Any = amount
         one_gross: Any = amount
         if spec.tax_included is not TaxIncluded.NOT_APPLICABLE and amount:

@@ -5,6 +5,19 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from tariffs.domain.extensions import (
+    ConnectionFee,
+    EnergyTiers,
+    Extensions,
+    FeeBase,
+    FreeStart,
+    IdleRules,
+    Needs,
+    ServiceFee,
+    SpotFormula,
+    Tier,
+    TierPeriod,
+)
 from tariffs.domain.spec import (
     Dimension,
     Element,
@@ -17,6 +30,7 @@ from tariffs.domain.spec import (
     TariffSpec,
     TaxIncluded,
 )
+from tariffs.domain.spot import SpotPrice
 
 ZONES = ("UTC", "Europe/Berlin", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 VATS = (None, Decimal(0), Decimal(7), Decimal(19), Decimal("8.1"))
@@ -88,8 +102,98 @@ def elements(draw: st.DrawFn, *, priced: bool = False) -> Element:
 
 
 @st.composite
-def tariffs(draw: st.DrawFn, *, priced: bool = False) -> TariffSpec:
-    """With `priced` every component has a VAT rate and the tariff no limits."""
+def extensions(draw: st.DrawFn, *, priced: bool = False) -> Extensions:
+    """Any of the named extensions; with `priced` all of them state a VAT rate."""
+    vats = st.sampled_from(VATS[1:] if priced else VATS)
+    prices = decimals(4, 3)
+    minutes = st.one_of(st.integers(1, 8).map(lambda n: n * 15), st.integers(1, 300))
+    kwh = st.one_of(decimals(8, 0), decimals(20, 2))
+    hours = draw(st.lists(times, min_size=2, max_size=2, unique=True))
+    tops = sorted(draw(st.lists(kwh.filter(bool), min_size=1, max_size=3, unique=True)))
+    tiers = [Tier(draw(prices), top) for top in tops] + [Tier(draw(prices))] * draw(st.booleans())
+    has_hours = draw(st.booleans())
+    needs = draw(st.sampled_from(((True, False), (False, True), (True, True))))
+    return Extensions(
+        service_fee=draw(
+            maybe(
+                st.builds(
+                    ServiceFee,
+                    flat=st.one_of(st.none(), prices),
+                    percent=decimals(20, 1),
+                    of=st.sampled_from(FeeBase),
+                    vat_percent=vats,
+                )
+            )
+        ),
+        idle=draw(
+            maybe(
+                st.builds(
+                    IdleRules,
+                    grace_minutes=minutes,
+                    max_amount=st.one_of(st.none(), prices),
+                    free_from=st.just(hours[0] if has_hours else None),
+                    free_until=st.just(hours[1] if has_hours else None),
+                )
+            )
+        ),
+        connection_fee=draw(
+            maybe(
+                st.builds(
+                    ConnectionFee,
+                    price=prices,
+                    after_minutes=minutes if needs[0] else st.none(),
+                    after_kwh=kwh if needs[1] else st.none(),
+                    needs=st.sampled_from(Needs),
+                    vat_percent=vats,
+                )
+            )
+        ),
+        energy_tiers=draw(
+            maybe(
+                st.builds(EnergyTiers, tiers=st.just(tuple(tiers)), per=st.sampled_from(TierPeriod), vat_percent=vats)
+            )
+        ),
+        free=draw(
+            st.one_of(
+                st.none(),
+                st.builds(FreeStart, kwh=kwh),
+                st.builds(FreeStart, minutes=minutes),
+                st.builds(FreeStart, kwh=kwh, minutes=minutes),
+            )
+        ),
+        spot=draw(
+            maybe(
+                st.builds(
+                    SpotFormula,
+                    series=st.just("DE-LU"),
+                    fallback=prices,
+                    factor=decimals(2, 2),
+                    markup=prices,
+                    floor=st.sampled_from((None, Decimal("0.1"))),
+                    cap=st.sampled_from((None, Decimal("1.5"))),
+                    vat_percent=vats,
+                )
+            )
+        ),
+    )
+
+
+@st.composite
+def spot_prices(draw: st.DrawFn, periods: list[Period]) -> list[SpotPrice]:
+    """Steps around a session, some of them missing."""
+    at = periods[0].start_at.replace(minute=0, second=0) - timedelta(hours=draw(st.integers(0, 2)))
+    step = draw(st.sampled_from((timedelta(minutes=15), timedelta(hours=1))))
+    values = draw(st.lists(st.one_of(st.none(), decimals(1, 4), decimals(1, 2).map(lambda n: -n)), max_size=30))
+    return [
+        SpotPrice(at + index * step, at + (index + 1) * step, value)
+        for index, value in enumerate(values)
+        if value is not None
+    ]
+
+
+@st.composite
+def tariffs(draw: st.DrawFn, *, priced: bool = False, named: bool = False) -> TariffSpec:
+    """With `priced` every component has a VAT rate and the tariff no limits; `named` ones have extensions."""
     limits = None if priced else draw(st.sampled_from((None, None, "max", "min")))
     limit = PriceLimit(Decimal("3.00"), Decimal("3.40"))
     return TariffSpec(
@@ -98,6 +202,7 @@ def tariffs(draw: st.DrawFn, *, priced: bool = False) -> TariffSpec:
         tax_included=draw(st.sampled_from(TaxIncluded)),
         min_price=limit if limits == "min" else None,
         max_price=limit if limits == "max" else None,
+        extensions=draw(extensions(priced=priced).filter(lambda some: some != Extensions())) if named else None,
     )
 
 

@@ -1,0 +1,111 @@
+"""Energy at a market price: frozen values of a price series and the tariff's formula make prices per kWh.
+
+Pure: which series and which of its values apply is resolved before, and frozen with the session.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from common.errors import BadInput
+from tariffs.domain.compiled import NAMED, Choice, unit_rate
+from tariffs.domain.extensions import SpotFormula
+from tariffs.domain.spec import Dimension, PriceComponent
+from tariffs.domain.words import Condition, number_text
+
+STEPS = frozenset({timedelta(minutes=15), timedelta(hours=1)})
+MOST_CACHED_CHOICES = 5000
+
+
+class SpotPrice(NamedTuple):
+    """The value of a price series per kWh in [start_at, end_at), aware UTC; a step is 15 or 60 minutes long."""
+
+    start_at: datetime
+    end_at: datetime
+    price: Decimal
+
+
+# A step of the series, or a gap in it (price None); a gap is open where no step follows or goes before.
+_Step = tuple[datetime | None, datetime | None, Decimal | None]
+
+
+class SpotChoices:
+    """The choices one formula gives, per step; the same steps are asked for by every session and kept."""
+
+    def __init__(self, formula: SpotFormula, time_zone: str) -> None:
+        self._formula = formula
+        self._zone = ZoneInfo(time_zone)
+        self._choices: dict[_Step, Choice] = {}
+
+    def between(
+        self, prices: Sequence[SpotPrice], start_at: datetime, end_at: datetime
+    ) -> Iterator[tuple[datetime, Choice]]:
+        """What energy costs from `start_at` on, and from every later moment until `end_at` at which that changes.
+
+        Raises BadInput for prices that are out of order, overlap, or are no 15 or 60 minute steps in UTC.
+        """
+        _check(prices)
+        at = start_at
+        known_until: datetime | None = None
+        for price in prices:
+            if price.start_at > end_at:
+                break
+            if price.end_at > start_at:
+                if price.start_at > at:
+                    yield at, self._choice((known_until, price.start_at, None))
+                yield max(at, price.start_at), self._choice(price)
+                at = price.end_at
+            known_until = price.end_at
+        if at <= end_at:
+            following = next((price.start_at for price in prices if price.start_at > end_at), None)
+            yield at, self._choice((known_until, following, None))
+
+    def _choice(self, step: _Step) -> Choice:
+        choice = self._choices.get(step)
+        if choice is None:
+            if len(self._choices) >= MOST_CACHED_CHOICES:
+                self._choices.clear()
+            choice = self._choices[step] = self._resolve(step)
+        return choice
+
+    def _resolve(self, step: _Step) -> Choice:
+        start_at, end_at, value = step
+        formula = self._formula
+        if value is None:
+            price, why = formula.fallback, Condition("spot_fallback", "spot", self._gap_words(start_at, end_at))
+        else:
+            price = value * formula.factor + formula.markup
+            words = f"{formula.series} {number_text(value)} × {number_text(formula.factor)}"
+            words += f" {'-' if formula.markup < 0 else '+'} {number_text(abs(formula.markup))}"
+            if formula.cap is not None and price > formula.cap:
+                price, words = formula.cap, f"{words}, at most {number_text(formula.cap)}"
+            if formula.floor is not None and price < formula.floor:
+                price, words = formula.floor, f"{words}, at least {number_text(formula.floor)}"
+            why = Condition("spot", "spot", words)
+        component = PriceComponent(Dimension.ENERGY, price, formula.vat_percent, step_size=0)
+        return Choice(NAMED, component, unit_rate(component), (), (why,))
+
+    def _gap_words(self, start_at: datetime | None, end_at: datetime | None) -> str:
+        words = f"{self._formula.series} has no price"
+        for word, at in (("from", start_at), ("until", end_at)):
+            if at is not None:
+                words += f" {word} {at.astimezone(self._zone):%Y-%m-%d %H:%M}"
+        return f"{words}: fallback"
+
+
+def _check(prices: Sequence[SpotPrice]) -> None:
+    details = [
+        f"spot_prices[{index}]: must be a step of 15 or 60 minutes in UTC"
+        for index, (start_at, end_at, _) in enumerate(prices)
+        if end_at - start_at not in STEPS or start_at.tzinfo is not UTC or end_at.tzinfo is not UTC
+    ]
+    details += [
+        f"spot_prices[{index}]: begins before the step before it ends"
+        for index, (one, other) in enumerate(pairwise(prices), 1)
+        if other.start_at < one.end_at
+    ]
+    if details:
+        raise BadInput("The spot prices do not fit together.", details=details)
