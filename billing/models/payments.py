@@ -54,7 +54,7 @@ class PaymentMethod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.brand} •{self.last4}" if self.last4 else self.provider_reference
+        return f"{self.brand.title()} •{self.last4}" if self.last4 else self.provider_reference
 
 
 class Payment(models.Model):

@@ -74,7 +74,7 @@ def _play(play: Play, day: date) -> bool:
     point = ChargePoint.objects.select_related("location").get(identity=play.identity)
     zone = ZoneInfo(point.location.time_zone)
     started_at = datetime.combine(day, time.fromisoformat(play.at), zone).astimezone(UTC)
-    meter_start_wh = _REGISTER_PER_DAY * (day.toordinal() % 1000) + 100_000 * play.connector
+    meter_start_wh = _REGISTER_PER_DAY * (day.toordinal() % 100) + 100_000 * play.connector
     start = start_session(
         charge_point_id=point.pk,
         connector_number=play.connector,

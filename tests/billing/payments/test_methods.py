@@ -33,7 +33,7 @@ class TestServices:
         assert (first.brand, first.last4, first.expires_on) == ("visa", "4242", GOOD_UNTIL)
         assert (first.is_default, second.is_default) == (True, False)
         assert first.provider_customer == second.provider_customer
-        assert str(second) == "mastercard •4444"
+        assert str(second) == "Mastercard •4444"
 
     def test_the_same_card_told_twice_is_one(self, ada: Driver) -> None:
         card = CardDetails("card_1", "visa", "4242", GOOD_UNTIL)

@@ -90,7 +90,7 @@ def test_a_free_session_and_one_in_review_say_so(ada: Driver, browse) -> None:
         ada, status="ended", ended_at=MORNING + timedelta(minutes=1), outcome="free", free_rule="below_least_duration"
     )
     page = words(detail(browse, ada, free))
-    assert "This session is free of charge: no energy was delivered." in page
+    assert "This session is free of charge: it was very short." in page
     assert "Cost 0.00 €" in page
     parked = running_session(
         ada, status="ended", ended_at=MORNING + timedelta(hours=1), outcome="in_review", review_reason="meter_missing"
