@@ -3,10 +3,15 @@
 from common.guards import Guard, append_only, refuse
 
 
-def _frozen(table: str, columns: tuple[str, ...], *, message: str) -> Guard:
-    """Refuses an UPDATE that changes one of `columns`."""
-    changed = " OR ".join(f"(OLD.{column} <> NEW.{column})" for column in columns)
-    return refuse(table, "update", name=f"{table}_frozen", message=message, when=changed)
+def _frozen(table: str, *columns: str, message: str) -> Guard:
+    """Refuses an UPDATE that changes one of `columns`; one that does not name them is not even looked at."""
+    null = "''"
+    changed = " OR ".join(
+        f"COALESCE(CAST(OLD.{column} AS text), {null}) <> COALESCE(CAST(NEW.{column} AS text), {null})"
+        for column in columns
+    )
+    operation = f"update of {', '.join(columns)}"
+    return refuse(table, operation, name=f"{table}_frozen", message=message, when=changed)
 
 
 GUARDS = [
@@ -15,30 +20,35 @@ GUARDS = [
     *append_only("billing_cdr", message="a charge detail record is never changed"),
     *append_only("billing_costline", message="a cost line is never changed"),
     refuse("billing_ledgeraccount", "delete", name="billing_ledgeraccount_no_delete", message="ledger accounts stay"),
-    _frozen("billing_ledgeraccount", ("key", "code", "currency"), message="a ledger account keeps its name"),
+    _frozen(
+        "billing_ledgeraccount",
+        *("key", "code", "currency", "driver_id", "partner_id"),
+        message="a ledger account keeps its name and its owner",
+    ),
     refuse("billing_fundingleg", "delete", name="billing_fundingleg_no_delete", message="funding legs stay"),
-    refuse(
+    _frozen(
         "billing_fundingleg",
-        "update",
-        name="billing_fundingleg_frozen",
+        *("cdr_id", "seq", "source", "lot_id", "amount"),
         message="of a funding leg only the state changes",
-        when="OLD.amount <> NEW.amount OR OLD.source <> NEW.source OR OLD.seq <> NEW.seq OR OLD.cdr_id <> NEW.cdr_id "
-        "OR COALESCE(OLD.lot_id, 0) <> COALESCE(NEW.lot_id, 0)",
     ),
     refuse("billing_walletlot", "delete", name="billing_walletlot_no_delete", message="wallet lots stay"),
     _frozen(
         "billing_walletlot",
-        ("account_id", "ledger_transaction_id", "kind", "origin", "amount"),
+        *("account_id", "ledger_transaction_id", "kind", "origin", "amount", "expires_at"),
         message="of a wallet lot only what remains changes",
     ),
     refuse("billing_hold", "delete", name="billing_hold_no_delete", message="holds stay"),
+    _frozen(
+        "billing_hold",
+        *("charging_session_id", "source", "account_id", "amount"),
+        message="a hold keeps its terms",
+    ),
     refuse(
         "billing_hold",
-        "update",
-        name="billing_hold_frozen",
-        message="a hold keeps its terms and is resolved once",
-        when="OLD.amount <> NEW.amount OR OLD.charging_session_id <> NEW.charging_session_id "
-        "OR OLD.source <> NEW.source OR (OLD.status <> 'active' AND OLD.status <> NEW.status)",
+        "update of status",
+        name="billing_hold_resolved_once",
+        message="a hold is resolved once",
+        when="OLD.status <> 'active' AND OLD.status <> NEW.status",
     ),
     # Deferred: a transaction may be written in several statements, but it cannot be committed unbalanced.
     Guard(

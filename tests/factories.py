@@ -16,11 +16,14 @@ from common.ids import new_code
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
 from tariffs.models import Tariff, TariffAssignment, TariffVersion, VatRate
 
+# A factory called makes a model, which its own types do not say; as Any it passes for whatever it makes.
+ModelFactory: Any = factory.django.DjangoModelFactory
+
 # Contracts and tariffs of the factories are in force from here on.
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-class UserFactory(factory.django.DjangoModelFactory):
+class UserFactory(ModelFactory):
     """Ada's login."""
 
     class Meta:
@@ -41,7 +44,7 @@ class StaffFactory(UserFactory):
     is_superuser = True
 
 
-class CustomerGroupFactory(factory.django.DjangoModelFactory):
+class CustomerGroupFactory(ModelFactory):
     class Meta:
         model = CustomerGroup
 
@@ -49,7 +52,7 @@ class CustomerGroupFactory(factory.django.DjangoModelFactory):
     name = "Individuals"
 
 
-class PartnerFactory(factory.django.DjangoModelFactory):
+class PartnerFactory(ModelFactory):
     class Meta:
         model = Partner
 
@@ -57,7 +60,7 @@ class PartnerFactory(factory.django.DjangoModelFactory):
     is_corporate_customer = True
 
 
-class DriverFactory(factory.django.DjangoModelFactory):
+class DriverFactory(ModelFactory):
     """Ada, with a login and no contract yet."""
 
     class Meta:
@@ -68,7 +71,7 @@ class DriverFactory(factory.django.DjangoModelFactory):
     email = factory.LazyAttribute(lambda driver: driver.user.email if driver.user else "")
 
 
-class ContractTypeFactory(factory.django.DjangoModelFactory):
+class ContractTypeFactory(ModelFactory):
     """Pay as you go: the card is charged after the session, the wallet is not touched."""
 
     class Meta:
@@ -93,7 +96,7 @@ class ContractTypeFactory(factory.django.DjangoModelFactory):
         preauth = factory.Trait(billing_model=ContractType.BillingModel.PREAUTH, name="Pre-authorised")
 
 
-class ContractFactory(factory.django.DjangoModelFactory):
+class ContractFactory(ModelFactory):
     class Meta:
         model = Contract
 
@@ -102,7 +105,7 @@ class ContractFactory(factory.django.DjangoModelFactory):
     starts_at = LONG_AGO
 
 
-class TokenFactory(factory.django.DjangoModelFactory):
+class TokenFactory(ModelFactory):
     class Meta:
         model = Token
 
@@ -111,7 +114,7 @@ class TokenFactory(factory.django.DjangoModelFactory):
     driver = factory.SubFactory(DriverFactory)
 
 
-class LegalEntityFactory(factory.django.DjangoModelFactory):
+class LegalEntityFactory(ModelFactory):
     class Meta:
         model = LegalEntity
         django_get_or_create = ("document_prefix",)
@@ -126,7 +129,7 @@ class LegalEntityFactory(factory.django.DjangoModelFactory):
     time_zone = "Europe/Berlin"
 
 
-class RegionFactory(factory.django.DjangoModelFactory):
+class RegionFactory(ModelFactory):
     class Meta:
         model = Region
         django_get_or_create = ("code",)
@@ -136,7 +139,7 @@ class RegionFactory(factory.django.DjangoModelFactory):
     country = "DE"
 
 
-class LocationFactory(factory.django.DjangoModelFactory):
+class LocationFactory(ModelFactory):
     class Meta:
         model = Location
 
@@ -151,7 +154,7 @@ class LocationFactory(factory.django.DjangoModelFactory):
     time_zone = "Europe/Berlin"
 
 
-class ChargePointFactory(factory.django.DjangoModelFactory):
+class ChargePointFactory(ModelFactory):
     class Meta:
         model = ChargePoint
 
@@ -159,7 +162,7 @@ class ChargePointFactory(factory.django.DjangoModelFactory):
     location = factory.SubFactory(LocationFactory)
 
 
-class EvseFactory(factory.django.DjangoModelFactory):
+class EvseFactory(ModelFactory):
     class Meta:
         model = Evse
 
@@ -167,7 +170,7 @@ class EvseFactory(factory.django.DjangoModelFactory):
     number = 1
 
 
-class ConnectorFactory(factory.django.DjangoModelFactory):
+class ConnectorFactory(ModelFactory):
     """An 11 kW AC connector in Berlin; `dc=True` and `hpc=True` are faster."""
 
     class Meta:
@@ -223,7 +226,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-class TariffFactory(factory.django.DjangoModelFactory):
+class TariffFactory(ModelFactory):
     class Meta:
         model = Tariff
 
@@ -232,7 +235,7 @@ class TariffFactory(factory.django.DjangoModelFactory):
     currency = "EUR"
 
 
-class TariffVersionFactory(factory.django.DjangoModelFactory):
+class TariffVersionFactory(ModelFactory):
     """Published: 0.40 €/kWh net plus VAT of the country. Give `document` for any other price."""
 
     class Meta:
@@ -247,7 +250,7 @@ class TariffVersionFactory(factory.django.DjangoModelFactory):
     published_at = LONG_AGO
 
 
-class NetworkAssignmentFactory(factory.django.DjangoModelFactory):
+class NetworkAssignmentFactory(ModelFactory):
     """The tariff of the whole network. A tariff without a published version prices nothing: make one too."""
 
     class Meta:
@@ -258,7 +261,7 @@ class NetworkAssignmentFactory(factory.django.DjangoModelFactory):
     valid_from = LONG_AGO
 
 
-class VatRateFactory(factory.django.DjangoModelFactory):
+class VatRateFactory(ModelFactory):
     class Meta:
         model = VatRate
         django_get_or_create = ("country", "valid_from")

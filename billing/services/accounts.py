@@ -1,11 +1,16 @@
 """Finding and opening ledger accounts. An account is opened the first time something is posted to it."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from django.db import connection
 
 from billing.domain.chain import Tip
 from billing.domain.plan import AccountState
 from billing.domain.postings import AccountRef, receivable, system, wallet
 from billing.models import LedgerAccount
+from billing.services.prepared import as_json, fetch_prepared
 from common.locking import lock_rows
 
 
@@ -54,15 +59,52 @@ def open_accounts(accounts: Iterable[AccountRef]) -> dict[str, LedgerAccount]:
 
 
 def lock_accounts(accounts: Iterable[AccountRef]) -> dict[str, AccountState]:
-    """Open what is missing, then lock the owners' accounts among `accounts` and read them as they are now, by key.
+    """Lock the owners' accounts among `accounts` and read all as they are now, by key; what is missing is opened first.
 
     Locks: LedgerAccount rows of owners, by primary key. System accounts are never locked: nothing in them changes.
     """
-    wanted = list(accounts)
-    states = {key: AccountState(id=row.pk) for key, row in open_accounts(wanted).items()}
-    owned = [account.key for account in wanted if account.has_owner]
-    for row in lock_rows(LedgerAccount.objects.filter(key__in=owned)):
-        states[row.key] = state_of(row)
+    wanted = {account.key: account for account in accounts}
+    read = _lock_prepared if connection.vendor == "postgresql" else _lock_rows
+    states = read(wanted)
+    if len(states) < len(wanted):
+        open_accounts(wanted.values())
+        states = read(wanted)
+    return states
+
+
+def _lock_rows(wanted: Mapping[str, AccountRef]) -> dict[str, AccountState]:
+    owned = [key for key, account in wanted.items() if account.has_owner]
+    states = {row.key: state_of(row) for row in lock_rows(LedgerAccount.objects.filter(key__in=owned))}
+    for pk, key in LedgerAccount.objects.filter(key__in=wanted.keys() - set(owned)).values_list("pk", "key"):
+        states[key] = AccountState(pk)
+    return states
+
+
+_LOCK = """
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS t(key text, has_owner boolean)
+), owned AS MATERIALIZED (
+    SELECT id, key, entry_count, posted, last_hash, pending, overdraft FROM billing_ledgeraccount
+    WHERE key = ANY(ARRAY(SELECT key FROM wanted WHERE has_owner)) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT json_build_array(
+    (SELECT json_agg(json_build_array(
+        id, key, entry_count, posted::text, last_hash, pending::text, overdraft::text
+    )) FROM owned),
+    (SELECT json_agg(json_build_array(id, key)) FROM billing_ledgeraccount
+        WHERE key = ANY(ARRAY(SELECT key FROM wanted WHERE NOT has_owner)))
+)::text
+"""
+
+
+def _lock_prepared(wanted: Mapping[str, AccountRef]) -> dict[str, AccountState]:
+    """The same in one statement."""
+    keys = [{"key": key, "has_owner": account.has_owner} for key, account in wanted.items()]
+    row = fetch_prepared(_LOCK, as_json(keys))
+    owned, others = json.loads(row[0]) if row else ((), ())
+    states = {key: AccountState(pk) for pk, key in others or ()}
+    for pk, key, count, posted, last_hash, pending, overdraft in owned or ():
+        states[key] = AccountState(pk, Tip(count, Decimal(posted), last_hash), Decimal(pending), Decimal(overdraft))
     return states
 
 

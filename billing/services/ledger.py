@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Never
 
 from django.db import transaction
 
@@ -44,21 +45,17 @@ def post(
         reference=reference,
         note=note,
     )
-    stored = stored_transaction(plan)
-    if stored is not None:
-        return stored
-    refuse_overdraft(postings, plan, accounts)
-    transaction_id = write_posting(plan)
-    if transaction_id is None:
-        # Somebody posted this key to other accounts at the same moment; either it was the same content or it was not.
-        stored = stored_transaction(plan)
+    if _overdraws(plan, accounts):
+        # What was posted before stays posted, even when the wallet could not pay it again.
+        stored = _stored_transaction(plan)
         if stored is None:
-            raise IdempotencyConflict
+            raise InsufficientFunds
         return stored
-    return LedgerTransaction.objects.get(pk=transaction_id)
+    posted = write_posting(plan)
+    return posted or _stored_transaction(plan) or _lost(plan)
 
 
-def stored_transaction(plan: PostingPlan) -> LedgerTransaction | None:
+def _stored_transaction(plan: PostingPlan) -> LedgerTransaction | None:
     """What was posted under the plan's key before, if anything. Raises IdempotencyConflict for other content."""
     stored = LedgerTransaction.objects.filter(idempotency_key=plan.idempotency_key).first()
     if stored is not None and stored.content_hash != plan.content_hash:
@@ -66,9 +63,14 @@ def stored_transaction(plan: PostingPlan) -> LedgerTransaction | None:
     return stored
 
 
-def refuse_overdraft(postings: Sequence[Posting], plan: PostingPlan, accounts: Mapping[str, AccountState]) -> None:
-    """Raises InsufficientFunds when the plan takes a wallet below its reserved money, overdraft included."""
-    for account in {posting.account for posting in postings if posting.account.code == "wallet"}:
-        state = accounts[account.key]
-        if plan.tips[state.id].balance - state.pending + state.overdraft < 0:
-            raise InsufficientFunds
+def _lost(plan: PostingPlan) -> Never:
+    raise LookupError(f"{plan.idempotency_key} was neither written nor stored")
+
+
+def _overdraws(plan: PostingPlan, accounts: Mapping[str, AccountState]) -> bool:
+    """True when the plan takes a wallet below its reserved money, overdraft included."""
+    return any(
+        plan.tips[state.id].balance - state.pending + state.overdraft < 0
+        for key, state in accounts.items()
+        if key.startswith("wallet:")
+    )

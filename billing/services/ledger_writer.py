@@ -1,5 +1,6 @@
 """Writing a posting plan: one statement on PostgreSQL, a few multi-row ones elsewhere. Nothing decides here."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -43,18 +44,33 @@ plan AS MATERIALIZED (SELECT %s::jsonb AS doc), tx AS (
 _WRITE = f"WITH {POSTING_CTES} SELECT id FROM tx"  # noqa: S608 (constants only)
 
 
-def write_posting(plan: PostingPlan) -> int | None:
-    """Write the plan; its transaction's id, or None when its key is taken and nothing was written.
+def write_posting(plan: PostingPlan) -> LedgerTransaction | None:
+    """Write the plan; its transaction, or None when its key is taken and nothing was written.
 
     Must run in the transaction that locked the accounts the plan was made from.
     """
+    transaction = LedgerTransaction(
+        idempotency_key=plan.idempotency_key,
+        content_hash=plan.content_hash,
+        event=plan.event,
+        currency=plan.currency,
+        occurred_at=plan.occurred_at,
+        recorded_at=clock.now(),
+        reference=plan.reference,
+        note=plan.note,
+    )
     if connection.vendor == "postgresql":
-        row = fetch_prepared(_WRITE, as_json(posting_document(plan)))
-        return int(row[0]) if row else None
-    return _write_rows(plan)
+        row = fetch_prepared(_WRITE, as_json(posting_document(plan, transaction.recorded_at)))
+        if row is None:
+            return None
+        transaction.pk = row[0]
+        # It is in the database already: saving it again is an update, which the guards refuse.
+        transaction._state.adding, transaction._state.db = False, connection.alias
+        return transaction
+    return _write_rows(plan, transaction)
 
 
-def posting_document(plan: PostingPlan) -> dict[str, Any]:
+def posting_document(plan: PostingPlan, recorded_at: datetime) -> dict[str, Any]:
     """The plan as POSTING_CTES read it."""
     return {
         "transaction": {
@@ -63,7 +79,7 @@ def posting_document(plan: PostingPlan) -> dict[str, Any]:
             "event": plan.event,
             "currency": plan.currency,
             "occurred_at": plan.occurred_at,
-            "recorded_at": clock.now(),
+            "recorded_at": recorded_at,
             "reference": plan.reference,
             "note": plan.note,
         },
@@ -92,18 +108,10 @@ def posting_document(plan: PostingPlan) -> dict[str, Any]:
     }
 
 
-def _write_rows(plan: PostingPlan) -> int | None:
+def _write_rows(plan: PostingPlan, transaction: LedgerTransaction) -> LedgerTransaction | None:
     if LedgerTransaction.objects.filter(idempotency_key=plan.idempotency_key).exists():
         return None
-    transaction = LedgerTransaction.objects.create(
-        idempotency_key=plan.idempotency_key,
-        content_hash=plan.content_hash,
-        event=plan.event,
-        currency=plan.currency,
-        occurred_at=plan.occurred_at,
-        reference=plan.reference,
-        note=plan.note,
-    )
+    transaction.save(force_insert=True)
     LedgerEntry.objects.bulk_create(
         LedgerEntry(
             transaction=transaction,
@@ -125,4 +133,4 @@ def _write_rows(plan: PostingPlan) -> int | None:
             # Rounded, because SQLite subtracts doubles.
             pending=Round(F("pending") - plan.released.get(account_id, Decimal(0)), precision=MONEY_PLACES),
         )
-    return transaction.pk
+    return transaction

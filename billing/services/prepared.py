@@ -30,7 +30,7 @@ def fetch_prepared(sql: str, parameter: Any) -> tuple[Any, ...] | None:
         return row
 
 
-def as_json(document: dict[str, Any]) -> str:
+def as_json(document: object) -> str:
     """Compact JSON. Decimals become strings, which every numeric column reads exactly; moments keep their zone."""
     return json.dumps(document, separators=(",", ":"), default=_plain)
 

@@ -42,8 +42,8 @@ def settle_session(*, session_id: int) -> Cdr | None:
 @transaction.atomic
 def settle(session_id: int) -> int | None:
     """The same, answering with the id of the Cdr it wrote: None when it wrote none."""
-    store = settlement_postgresql if connection.vendor == "postgresql" else settlement_portable
-    facts = store.read_facts(session_id)
+    is_postgresql = connection.vendor == "postgresql"
+    facts = (settlement_postgresql if is_postgresql else settlement_portable).read_facts(session_id)
     if facts is None:
         return None
     verdict = decide(facts, _free_rules())
@@ -54,8 +54,8 @@ def settle(session_id: int) -> int | None:
         release_session_holds(session_id=session_id)
     missing = verdict.missing_accounts()
     plan = verdict.posting_plan(lock_accounts(missing) if missing else {})
-    moment = clock.now()
-    cdr_id, card_legs = store.write_bill(verdict, rows_of(verdict, moment), plan, moment)
+    rows = rows_of(verdict, clock.now())
+    cdr_id, card_legs = (settlement_postgresql if is_postgresql else settlement_portable).write_bill(rows, plan)
     for leg_id in card_legs:
         async_task("billing.tasks.collect_leg", leg_id)
     return cdr_id

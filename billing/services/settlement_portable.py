@@ -1,12 +1,9 @@
 """Reading and writing a settlement through the ORM: right on every database, and what SQLite runs."""
 
-from dataclasses import asdict
-from datetime import datetime
-
 from billing.domain.metering import Metered
 from billing.domain.plan import PostingPlan
 from billing.domain.postings import receivable, wallet
-from billing.domain.settlement import Bill, Facts, HeldAmount
+from billing.domain.settlement import Facts, HeldAmount
 from billing.domain.waterfall import Source
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount
 from billing.services.accounts import state_of
@@ -69,28 +66,23 @@ def _metered(session: ChargingSession) -> Metered | None:
     return metered_of(session)
 
 
-def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: datetime) -> tuple[int, list[int]]:
+def write_bill(rows: BillRows, plan: PostingPlan | None) -> tuple[int, list[int]]:
     """Write a bill: posting, Cdr, lines, legs, lots, holds, session. The Cdr's id and its card legs' ids.
 
     Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
     """
-    transaction_id = write_posting(plan) if plan is not None else None
-    if plan is not None and transaction_id is None:
+    posted = write_posting(plan) if plan is not None else None
+    if plan is not None and posted is None:
         raise IdempotencyConflict
-    cdr = Cdr.objects.create(
-        charging_session_id=bill.facts.session_id,
-        ledger_transaction_id=transaction_id,
-        created_at=moment,
-        **asdict(rows.cdr),
-    )
-    CostLine.objects.bulk_create(CostLine(cdr=cdr, **asdict(line)) for line in rows.lines)
-    legs = FundingLeg.objects.bulk_create(FundingLeg(cdr=cdr, **asdict(leg)) for leg in rows.legs)
-    lower_lots([Source(leg.source, leg.amount, leg.lot_id) for leg in rows.legs if leg.lot_id is not None])
-    for hold in rows.holds:
-        Hold.objects.filter(pk=hold.id).update(
-            status=hold.status, captured_amount=hold.captured_amount, resolved_at=hold.resolved_at
+    cdr = Cdr.objects.create(ledger_transaction=posted, **rows["cdr"])
+    CostLine.objects.bulk_create(CostLine(cdr=cdr, **line) for line in rows["lines"])
+    legs = FundingLeg.objects.bulk_create(FundingLeg(cdr=cdr, **leg) for leg in rows["legs"])
+    lower_lots([Source(leg.source, leg.amount, leg.lot_id) for leg in legs if leg.lot_id is not None])
+    for hold in rows["holds"]:
+        Hold.objects.filter(pk=hold["id"]).update(
+            status=hold["status"], captured_amount=hold["captured_amount"], resolved_at=hold["resolved_at"]
         )
-    ChargingSession.objects.filter(pk=bill.facts.session_id).update(
-        outcome=ChargingSession.Outcome.BILLED, payment_status=rows.payment_status
+    ChargingSession.objects.filter(pk=cdr.charging_session_id).update(
+        outcome=ChargingSession.Outcome.BILLED, payment_status=rows["payment_status"]
     )
     return cdr.pk, [leg.pk for leg in legs if leg.source == FundingLeg.Source.CARD]

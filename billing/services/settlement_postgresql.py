@@ -6,7 +6,7 @@ as everywhere (billing.domain.settlement); tests hold both against each other.
 
 import json
 import uuid
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from billing.domain.chain import Tip
 from billing.domain.metering import Metered, Reading
 from billing.domain.plan import AccountState, PostingPlan
-from billing.domain.settlement import Bill, Facts, HeldAmount
+from billing.domain.settlement import Facts, HeldAmount
 from billing.domain.waterfall import Lot
 from billing.models import ChargingSession
 from billing.services.ledger_writer import POSTING_CTES, posting_document
@@ -37,41 +37,47 @@ WITH locked AS MATERIALIZED (
         AND code IN ('wallet', 'receivable')
     ORDER BY id FOR NO KEY UPDATE
 )
-SELECT locked.*, (
-    SELECT json_agg(json_build_array(
-        id, key, entry_count, posted::text, last_hash, pending::text, overdraft::text
-    )) FROM owned
+SELECT json_build_array(
+    public_id, status, outcome, review_reason, driver_id, currency, vat_percent::text,
+    extract(epoch FROM started_at)::text, extract(epoch FROM ended_at)::text, extract(epoch FROM stopped_at)::text,
+    meter_start_wh::text, meter_stop_wh::text,
+    (
+        SELECT json_agg(json_build_array(
+            id, key, entry_count, posted::text, last_hash, pending::text, overdraft::text
+        )) FROM owned
+    )
 )::text FROM locked
 """
 
 _READ = """
-SELECT contract_type.billing_model, contract_type.wallet_use, version.document, location.country, location.time_zone,
+SELECT json_build_array(
+    contract_type.billing_model, contract_type.wallet_use, version.document, location.country, location.time_zone,
     (
-        SELECT json_agg(json_build_array(
-            (extract(epoch FROM occurred_at) * 1000000)::bigint, measurand, value::text
-        ) ORDER BY occurred_at, id)
+        SELECT json_agg(json_build_array(extract(epoch FROM occurred_at)::text, measurand, value::text)
+            ORDER BY occurred_at, id)
         FROM billing_metervalue
         WHERE charging_session_id = session.id AND phase = '' AND occurred_at <= session.ended_at
             AND measurand IN ('energy_wh', 'power_w', 'current_a', 'charging')
-    )::text,
+    ),
     (
         SELECT json_agg(json_build_array(
-            lot.id, lot.kind, lot.remaining::text, (extract(epoch FROM lot.expires_at) * 1000000)::bigint
+            lot.id, lot.kind, lot.remaining::text, extract(epoch FROM lot.expires_at)::text
         ))
         FROM billing_walletlot lot JOIN billing_ledgeraccount wallet ON wallet.id = lot.account_id
         WHERE wallet.driver_id = session.driver_id AND wallet.currency = session.currency
             AND wallet.code = 'wallet' AND lot.remaining > 0
-    )::text,
+    ),
     (
         SELECT json_agg(json_build_array(id, amount::text) ORDER BY id) FROM billing_hold
         WHERE charging_session_id = session.id AND source = 'wallet' AND status = 'active'
-    )::text,
+    ),
     (
         SELECT json_agg(json_build_array(id, key)) FROM billing_ledgeraccount
         WHERE currency = session.currency AND code IN (
             'revenue_energy', 'revenue_time', 'revenue_fees', 'vat_payable', 'open_access_expense'
         )
-    )::text
+    )
+)::text
 FROM billing_chargingsession session
 JOIN locations_chargepoint charge_point ON charge_point.id = session.charge_point_id
 JOIN locations_location location ON location.id = charge_point.location_id
@@ -84,10 +90,10 @@ WHERE session.id = %s
 _BILL_CTES = """
 , cdr AS (
     INSERT INTO billing_cdr
-        (ledger_transaction_id, charging_session_id, public_id, currency, net, vat, gross, vat_totals, energy_wh,
+        (ledger_transaction_id, public_id, charging_session_id, currency, net, vat, gross, vat_totals, energy_wh,
         duration_seconds, tariff_digest, rating_digest, periods, created_at)
-    SELECT tx.id, c.* FROM tx, plan, jsonb_to_record(doc -> 'cdr') AS c(
-        charging_session_id int, public_id uuid, currency text, net numeric, vat numeric, gross numeric,
+    SELECT tx.id, (doc ->> 'public_id')::uuid, c.* FROM tx, plan, jsonb_to_record(doc -> 'cdr') AS c(
+        charging_session_id int, currency text, net numeric, vat numeric, gross numeric,
         vat_totals jsonb, energy_wh numeric, duration_seconds int, tariff_digest text, rating_digest text,
         periods jsonb, created_at timestamptz
     )
@@ -133,49 +139,43 @@ def read_facts(session_id: int) -> Facts | None:
 
     Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
     """
-    locked = fetch_prepared(_LOCK, session_id)
-    if locked is None:
-        raise ChargingSession.DoesNotExist(f"There is no session {session_id}.")
+    locked = _fetch_array(_LOCK, session_id)
     public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = locked
     if (status, outcome) != ("ended", "pending"):
         return None
-    read = fetch_prepared(_READ, session_id)
-    if read is None:
-        raise ChargingSession.DoesNotExist(f"Session {session_id} has no place.")
-    billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = read
-    states = {key: AccountState(pk) for pk, key in _array(system)}
-    for pk, key, count, posted, last_hash, pending, overdraft in _array(accounts):
+    billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = _fetch_array(
+        _READ, session_id
+    )
+    states = {key: AccountState(pk) for pk, key in system or ()}
+    for pk, key, count, posted, last_hash, pending, overdraft in accounts or ():
         states[key] = AccountState(pk, Tip(count, Decimal(posted), last_hash), Decimal(pending), Decimal(overdraft))
     return Facts(
         session_id=session_id,
-        public_id=str(public_id),
+        public_id=public_id,
         review_reason=review_reason,
         driver_id=driver_id,
         billing_model=billing_model or "",
         wallet_use=wallet_use or "",
         currency=currency,
-        vat_percent=vat_percent,
+        vat_percent=_number(vat_percent),
         tariff_document=document or "",
         country=country,
         time_zone=time_zone,
-        metered=_metered(*meter, readings=_array(readings)),
+        metered=_metered(*meter, readings=readings or ()),
         accounts=states,
-        lots=[
-            Lot(pk, kind, Decimal(remaining), None if expires is None else _moment(expires))
-            for pk, kind, remaining, expires in _array(lots)
-        ],
-        holds=[HeldAmount(pk, Decimal(amount)) for pk, amount in _array(holds)],
+        lots=[Lot(pk, kind, Decimal(remaining), _moment(expires)) for pk, kind, remaining, expires in lots or ()],
+        holds=[HeldAmount(pk, Decimal(amount)) for pk, amount in holds or ()],
     )
 
 
-def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: datetime) -> tuple[int, list[int]]:
+def write_bill(rows: BillRows, plan: PostingPlan | None) -> tuple[int, list[int]]:
     """Write a bill: posting, Cdr, lines, legs, lots, holds, session. The Cdr's id and its card legs' ids.
 
     Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
     """
-    document = _bill_document(bill, rows, moment)
+    document: dict[str, Any] = {**rows, "public_id": str(uuid.uuid4())}
     if plan is not None:
-        row = fetch_prepared(_WRITE, as_json(posting_document(plan) | document))
+        row = fetch_prepared(_WRITE, as_json(posting_document(plan, rows["cdr"]["created_at"]) | document))
     else:
         row = fetch_prepared(_WRITE_UNPOSTED, as_json(document))
     if row is None:
@@ -183,46 +183,45 @@ def write_bill(bill: Bill, rows: BillRows, plan: PostingPlan | None, moment: dat
     return int(row[0]), list(row[1] or ())
 
 
-def _bill_document(bill: Bill, rows: BillRows, moment: datetime) -> dict[str, Any]:
-    """The bill as _BILL_CTES read it."""
-    return {
-        "cdr": {
-            "charging_session_id": bill.facts.session_id,
-            "public_id": str(uuid.uuid4()),
-            "created_at": moment,
-            **asdict(rows.cdr),
-        },
-        "lines": [asdict(line) for line in rows.lines],
-        "legs": [asdict(leg) for leg in rows.legs],
-        "holds": [asdict(hold) for hold in rows.holds],
-        "payment_status": rows.payment_status,
-    }
+def _fetch_array(sql: str, session_id: int) -> list[Any]:
+    row = fetch_prepared(sql, session_id)
+    if row is None:
+        raise ChargingSession.DoesNotExist(f"There is no session {session_id}.")
+    values: list[Any] = json.loads(row[0])
+    return values
 
 
 def _metered(
-    started_at: datetime,
-    ended_at: datetime,
-    stopped_at: datetime | None,
-    meter_start_wh: Decimal | None,
-    meter_stop_wh: Decimal | None,
+    started: str,
+    ended: str,
+    stopped: str | None,
+    meter_start_wh: str | None,
+    meter_stop_wh: str | None,
     *,
-    readings: list[list[Any]],
+    readings: Sequence[Sequence[str]],
 ) -> Metered | None:
-    if meter_start_wh is None or meter_stop_wh is None:
+    started_at, ended_at = _moment(started), _moment(ended)
+    if meter_start_wh is None or meter_stop_wh is None or started_at is None or ended_at is None:
         return None
     return Metered(
         started_at=started_at,
         ended_at=ended_at,
-        stopped_at=stopped_at,
-        meter_start_wh=meter_start_wh,
-        meter_stop_wh=meter_stop_wh,
-        readings=[Reading(_moment(at), measurand, Decimal(value)) for at, measurand, value in readings],
+        stopped_at=_moment(stopped),
+        meter_start_wh=Decimal(meter_start_wh),
+        meter_stop_wh=Decimal(meter_stop_wh),
+        readings=[Reading(_EPOCH + _since_epoch(at), measurand, Decimal(value)) for at, measurand, value in readings],
     )
 
 
-def _array(text: str | None) -> list[list[Any]]:
-    return json.loads(text) if text else []
+def _moment(seconds: str | None) -> datetime | None:
+    """A moment from its seconds since 1970, told to the microsecond."""
+    return None if seconds is None else _EPOCH + _since_epoch(seconds)
 
 
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+def _since_epoch(seconds: str) -> timedelta:
+    whole, _, microseconds = seconds.partition(".")
+    return timedelta(seconds=int(whole), microseconds=int(microseconds or 0))
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

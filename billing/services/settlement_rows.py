@@ -1,9 +1,8 @@
 """A bill as the values of its rows: what both settlement writers put into the database."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from billing.domain.postings import plain
 from billing.domain.settlement import Bill
@@ -15,13 +14,14 @@ from tariffs.domain.result import CostLine, decimal_of
 
 # What a cost line keeps of its exact fractions.
 _NINE_PLACES = Decimal("0.000000001")
-_CAPTURED, _RELEASED = Hold.Status.CAPTURED, Hold.Status.RELEASED
+_CAPTURED, _RELEASED = Hold.Status.CAPTURED.value, Hold.Status.RELEASED.value
+_PAID, _DUE = FundingLeg.State.PAID.value, FundingLeg.State.DUE.value
 
 
-@dataclass(frozen=True, slots=True)
-class CdrRow:
-    """Columns of the Cdr, without its key, session and posting. Numbers inside JSON are strings."""
+class CdrRow(TypedDict):
+    """The Cdr, without its keys. Numbers inside JSON columns are strings."""
 
+    charging_session_id: int
     currency: str
     net: Decimal
     vat: Decimal
@@ -32,10 +32,10 @@ class CdrRow:
     tariff_digest: str
     rating_digest: str
     periods: list[dict[str, str]]
+    created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LineRow:
+class LineRow(TypedDict):
     seq: int
     kind: str
     quantity: Decimal
@@ -46,8 +46,7 @@ class LineRow:
     explanation: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LegRow:
+class LegRow(TypedDict):
     seq: int
     source: str
     lot_id: int | None
@@ -55,8 +54,7 @@ class LegRow:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRow:
+class HoldRow(TypedDict):
     """How a hold ends: captured for what the wallet's legs took of it, or released."""
 
     id: int
@@ -65,8 +63,7 @@ class HoldRow:
     resolved_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BillRows:
+class BillRows(TypedDict):
     cdr: CdrRow
     lines: list[LineRow]
     legs: list[LegRow]
@@ -75,64 +72,76 @@ class BillRows:
 
 
 def rows_of(bill: Bill, moment: datetime) -> BillRows:
-    """All rows of a bill that is written at `moment`."""
-    legs = [LegRow(leg.seq, leg.source, leg.lot_id, leg.amount, _state_of(leg)) for leg in bill.legs]
-    return BillRows(
-        cdr=CdrRow(
-            currency=bill.payable.currency,
-            net=bill.payable.net,
-            vat=bill.payable.vat,
-            gross=bill.payable.gross,
-            vat_totals=[
-                {
-                    "percent": None if total.vat_percent is None else plain(total.vat_percent),
-                    "net": str(total.net),
-                    "vat": str(total.vat),
-                    "gross": str(total.gross),
-                }
-                for total in bill.payable.rates
-            ],
-            energy_wh=bill.energy_wh,
-            duration_seconds=int(bill.duration.total_seconds()),
-            tariff_digest=bill.rated.tariff.digest,
-            rating_digest=bill.rated.digest,
-            periods=[
-                {
-                    "start": period.start_at.isoformat(),
-                    "end": period.end_at.isoformat(),
-                    "state": period.state.value,
-                    "energy_wh": plain(period.energy_wh),
-                }
-                for period in bill.periods
-            ],
-        ),
-        lines=[_line_row(seq, line) for seq, line in enumerate(bill.rated.lines, 1)],
-        legs=legs,
-        holds=[
-            HoldRow(hold.id, (_CAPTURED if captured else _RELEASED).value, captured, moment)
+    """All rows of a bill that is written at `moment`, by column."""
+    legs = [_leg_row(leg) for leg in bill.legs]
+    return {
+        "cdr": _cdr_row(bill, moment),
+        "lines": [_line_row(seq, line) for seq, line in enumerate(bill.rated.lines, 1)],
+        "legs": legs,
+        "holds": [
+            {
+                "id": hold.id,
+                "status": _CAPTURED if captured else _RELEASED,
+                "captured_amount": captured,
+                "resolved_at": moment,
+            }
             for hold, captured in bill.captures()
         ],
-        payment_status=payment_status([leg.state for leg in legs]),
-    )
+        "payment_status": payment_status([leg["state"] for leg in legs]),
+    }
 
 
-def _state_of(leg: Leg) -> str:
+def _cdr_row(bill: Bill, moment: datetime) -> CdrRow:
+    return {
+        "charging_session_id": bill.facts.session_id,
+        "currency": bill.payable.currency,
+        "net": bill.payable.net,
+        "vat": bill.payable.vat,
+        "gross": bill.payable.gross,
+        "vat_totals": [
+            {
+                "percent": None if total.vat_percent is None else plain(total.vat_percent),
+                "net": str(total.net),
+                "vat": str(total.vat),
+                "gross": str(total.gross),
+            }
+            for total in bill.payable.rates
+        ],
+        "energy_wh": bill.energy_wh,
+        "duration_seconds": int(bill.duration.total_seconds()),
+        "tariff_digest": bill.rated.tariff.digest,
+        "rating_digest": bill.rated.digest,
+        # As OCPI has it: each period ends where the next begins, the last one with the session.
+        "periods": [
+            {"start": period.start_at.isoformat(), "state": period.state, "energy_wh": plain(period.energy_wh)}
+            for period in bill.periods
+        ],
+        "created_at": moment,
+    }
+
+
+def _leg_row(leg: Leg) -> LegRow:
     """A wallet's and the operator's own legs are paid by the posting itself; the others are due."""
     is_paid = leg.source in WALLET_SOURCES or leg.source == OPEN_ACCESS
-    return FundingLeg.State.PAID.value if is_paid else FundingLeg.State.DUE.value
+    return {
+        "seq": leg.seq,
+        "source": leg.source,
+        "lot_id": leg.lot_id,
+        "amount": leg.amount,
+        "state": _PAID if is_paid else _DUE,
+    }
 
 
 def _line_row(seq: int, line: CostLine) -> LineRow:
-    explanation = {
-        name: str(value) if isinstance(value, Decimal) else value for name, value in line_document(line).items()
+    return {
+        "seq": seq,
+        "kind": line.kind,
+        "quantity": decimal_of(line.quantity).quantize(_NINE_PLACES),
+        "unit": line.unit,
+        "unit_price": line.unit_price.quantize(_NINE_PLACES),
+        "vat_percent": line.vat_percent,
+        "net": (line.net or Decimal(0)).quantize(_NINE_PLACES),
+        "explanation": {
+            name: str(value) if isinstance(value, Decimal) else value for name, value in line_document(line).items()
+        },
     }
-    return LineRow(
-        seq=seq,
-        kind=line.kind.value,
-        quantity=decimal_of(line.quantity).quantize(_NINE_PLACES),
-        unit=line.unit,
-        unit_price=line.unit_price.quantize(_NINE_PLACES),
-        vat_percent=line.vat_percent,
-        net=(line.net or Decimal(0)).quantize(_NINE_PLACES),
-        explanation=explanation,
-    )

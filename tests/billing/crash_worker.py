@@ -35,8 +35,9 @@ class Fuse:
 
 def lay(fuse: Fuse) -> None:
     """Burn at every exchange with the database from here on."""
-    from django.db import connection
+    from django.db import connection as django_connection
 
+    connection: Any = django_connection
     connection.ensure_connection()
     if connection.vendor == "postgresql":
         import psycopg
@@ -49,7 +50,7 @@ def lay(fuse: Fuse) -> None:
         return fuse.around(execute)(*args)
 
     connection.execute_wrappers.append(wrapper)
-    connection._commit = fuse.around(connection._commit)  # type: ignore[method-assign]
+    connection._commit = fuse.around(connection._commit)
 
 
 def work(verb: str, row_id: int) -> None:

@@ -9,7 +9,15 @@ from accounts.models import Driver
 from billing.models import ChargingSession, LedgerTransaction, MeterValue, WalletLot
 from billing.services.wallets import credit_wallet
 from common.money import Money
-from tests.factories import ConnectorFactory, ContractFactory, TariffVersionFactory, component, element, tariff_document
+from tests.factories import (
+    ConnectorFactory,
+    ContractFactory,
+    ModelFactory,
+    TariffVersionFactory,
+    component,
+    element,
+    tariff_document,
+)
 
 NOON = datetime(2025, 6, 16, 12, tzinfo=UTC)
 
@@ -21,7 +29,7 @@ def ten_twenty_document() -> str:
     return tariff_document(element(component("ENERGY", PRICE_OF_TEN_TWENTY)))
 
 
-class EndedSessionFactory(factory.django.DjangoModelFactory):
+class EndedSessionFactory(ModelFactory):
     """Ada charged 15 kWh from noon for an hour at an AC connector in Berlin: 10.20 EUR. Pay as you go, not settled."""
 
     class Meta:

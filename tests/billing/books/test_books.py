@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -167,7 +168,7 @@ class Corruption:
     """A row changed behind the guards' back, and what must name it."""
 
     name: str
-    plant: Callable[[Day], tuple[str, ...]]
+    plant: Callable[[Day], tuple[Any, ...]]
     expected: Callable[[Day], set[tuple[str, str]]]
 
 

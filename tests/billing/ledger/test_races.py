@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -28,9 +29,9 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 THREADS = 32
 
 
-def race(work: Callable[[int], object], threads: int = THREADS) -> list[object]:
+def race(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
     """Run `work(0)` ... at once, each on its own connection; what each returned, or the error it raised."""
-    outcomes: list[object] = [None] * threads
+    outcomes: list[Any] = [None] * threads
     start = threading.Barrier(threads)
 
     def run(index: int) -> None:
