@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from unfold.sites import UnfoldAdminSite
 
-# The portal's components evaluate expressions written in attributes (docs/adr/0010-portal-content-security-policy.md).
+# The portal's components evaluate expressions written in attributes (docs/adr/0007-portal-content-security-policy.md).
 PORTAL_SCRIPTS = {"script-src": ["'unsafe-eval'"]}
 
 
