@@ -84,8 +84,7 @@ class Choice(NamedTuple):
         return self.component is not None and not self.is_free
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What applies in one combination of circumstances. A Choice is None where the tariff has no such price."""
 
     energy: Choice | None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
+from operator import attrgetter
 
 from common.units import kwh_to_wh
 from tariffs.domain.compiled import MICROSECOND
@@ -143,7 +144,7 @@ def _at_time(periods: Sequence[Period], after: timedelta) -> tuple[datetime, int
 
 def _at_energy(periods: Sequence[Period], after_wh: Decimal) -> tuple[datetime, int] | None:
     """When the session had used `after_wh`, to the microsecond, and the index of the period in which it had."""
-    reached = list(accumulate(period.energy_wh for period in periods))
+    reached = list(accumulate(map(attrgetter("energy_wh"), periods)))
     index = bisect_left(reached, after_wh)
     if index == len(periods):
         return None

@@ -115,6 +115,8 @@ class SessionTerms:
         self._free_hours_bit = len(named.tariff.spec.elements)
         self._spot: list[Choice] = []
         self._decisions: dict[tuple[int, int, int | None, bool], Decision] = {}
+        # Shorter way to the same decision, by the edge itself.
+        self._decided: dict[tuple[int, int, Load, PeriodState], Decision] = {}
 
     def loads(self, periods: Sequence[Period]) -> Iterable[Load]:
         return self._tariff.loads(periods)
@@ -161,14 +163,18 @@ class SessionTerms:
                 yield at, FLAGS, number << SPOT_SHIFT
 
     def decide(self, edge: Edge, energy: int, load: Load, state: PeriodState) -> Decision:
-        own_band, tier, is_free = self._bands[energy]
-        own = self._tariff.decide(edge, own_band, load, state)
-        key = (id(own), edge.named, tier, is_free)
-        decision = self._decisions.get(key)
+        here = (id(edge), energy, load, state)
+        decision = self._decided.get(here)
         if decision is None:
-            decision = self._decisions[key] = Decision(
-                self._energy(own.energy, edge, tier, is_free=is_free), self._time(own.time, edge, state), own.flat
-            )
+            own_band, tier, is_free = self._bands[energy]
+            own = self._tariff.decide(edge, own_band, load, state)
+            key = (id(own), edge.named, tier, is_free)
+            decision = self._decisions.get(key)
+            if decision is None:
+                decision = self._decisions[key] = Decision(
+                    self._energy(own.energy, edge, tier, is_free=is_free), self._time(own.time, edge, state), own.flat
+                )
+            self._decided[here] = decision
         return decision
 
     def _energy(self, own: Choice | None, edge: Edge, tier: int | None, *, is_free: bool) -> Choice | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from math import lcm
+from math import gcd, lcm
 from typing import Protocol
 
 from tariffs.domain.compiled import (
@@ -203,20 +203,33 @@ class Phase:
                 break
             missing, missing_scale = (limit - energy).as_integer_ratio()
             cuts.append(((missing * wh_scale, missing_scale * wh), 0, 1))
-        scale = lcm(*(denominator for (_, denominator), _, _ in cuts))
-        marks = sorted((number * (scale // denominator), *steps) for (number, denominator), *steps in cuts)
+        scale = lcm(*[denominator for (_, denominator), _, _ in cuts])
+        marks = [(number * (scale // denominator), *steps) for (number, denominator), *steps in cuts]
+        if len(marks) > 1:
+            marks.sort()
         begin = 0
+        piece_at = start_at
         for position, edge_step, band_step in [*marks, (scale, 0, 0)]:
-            share = position - begin
-            if share:
+            if position > begin:
                 decision = self._terms.decide(edges[edge], band, load, period.state)
-                piece_at = start_at + begin * length // scale * MICROSECOND
-                piece_end_at = start_at + position * length // scale * MICROSECOND
+                piece_end_at = period.end_at
+                if position < scale:
+                    piece_end_at = start_at + position * length // scale * MICROSECOND
                 use = self._use(decision, period.state, piece_at, piece_end_at, index, index)
-                use.time_shares += ((share * length, scale),)
-                use.energy_shares += ((share * wh, scale * wh_scale),)
+                # Reduced, so that sums of many pieces stay small.
+                common = gcd(position - begin, scale)
+                share, parts = (position - begin) // common, scale // common
+                use.time_shares += (_reduced(share * length, parts),)
+                use.energy_shares += ((share * wh, parts * wh_scale),)
                 self._note_last(use, length > 0, wh > 0)
+                piece_at = piece_end_at
             begin = position
             edge += edge_step
             band += band_step
         return edge, band
+
+
+def _reduced(number: int, parts: int) -> Ratio:
+    """A cut at a moment is a whole number of microseconds, one at an energy seldom."""
+    whole, rest = divmod(number, parts)
+    return (number, parts) if rest else (whole, 1)

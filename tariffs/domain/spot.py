@@ -3,10 +3,12 @@
 Pure: which series and which of its values apply is resolved before, and frozen with the session.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import itemgetter, lt
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,7 @@ from tariffs.domain.words import Condition, number_text
 
 STEPS = frozenset({timedelta(minutes=15), timedelta(hours=1)})
 MOST_CACHED_CHOICES = 5000
+_START = itemgetter(0)
 
 
 class SpotPrice(NamedTuple):
@@ -45,13 +48,18 @@ class SpotChoices:
     ) -> Iterator[tuple[datetime, Choice]]:
         """What energy costs from `start_at` on, and from every later moment until `end_at` at which that changes.
 
-        Raises BadInput for prices that are out of order, overlap, or are no 15 or 60 minute steps in UTC.
+        Raises BadInput for prices that are out of order, and around the session for steps that overlap or are not 15 or
+        60 minutes of UTC long.
         """
-        _check(prices)
+        first = max(bisect_right(prices, start_at, key=_START) - 1, 0)
+        last = bisect_right(prices, end_at, key=_START) + 1
+        _check(prices, first, last)
         at = start_at
         known_until: datetime | None = None
-        for price in prices:
+        following: datetime | None = None
+        for price in prices[first:last]:
             if price.start_at > end_at:
+                following = price.start_at
                 break
             if price.end_at > start_at:
                 if price.start_at > at:
@@ -60,7 +68,6 @@ class SpotChoices:
                 at = price.end_at
             known_until = price.end_at
         if at <= end_at:
-            following = next((price.start_at for price in prices if price.start_at > end_at), None)
             yield at, self._choice((known_until, following, None))
 
     def _choice(self, step: _Step) -> Choice:
@@ -96,15 +103,20 @@ class SpotChoices:
         return f"{words}: fallback"
 
 
-def _check(prices: Sequence[SpotPrice]) -> None:
-    details = [
+def _check(prices: Sequence[SpotPrice], first: int, last: int) -> None:
+    """Raises BadInput unless all follow each other, and those from `first` to before `last` are proper steps."""
+    starts = [price[0] for price in prices]
+    details = []
+    if not all(map(lt, starts, starts[1:])):
+        details.append("spot_prices: must be in the order of their steps")
+    details += [
         f"spot_prices[{index}]: must be a step of 15 or 60 minutes in UTC"
-        for index, (start_at, end_at, _) in enumerate(prices)
+        for index, (start_at, end_at, _) in enumerate(prices[first:last], first)
         if end_at - start_at not in STEPS or start_at.tzinfo is not UTC or end_at.tzinfo is not UTC
     ]
     details += [
         f"spot_prices[{index}]: begins before the step before it ends"
-        for index, (one, other) in enumerate(pairwise(prices), 1)
+        for index, (one, other) in enumerate(pairwise(prices[first:last]), first + 1)
         if other.start_at < one.end_at
     ]
     if details:

@@ -8,10 +8,7 @@ import pytest
 
 from tariffs.domain import jsontext
 from tariffs.domain.explain import shown
-from tariffs.domain.ocpi import parse_tariff
-from tariffs.domain.ocpi_cdr import parse_cdr
-from tariffs.domain.rating import compile_tariff, rate
-from tests.tariffs.vectors.loading import FOLDER, cdr_of
+from tests.tariffs.vectors.loading import FOLDER, cdr_of, rated_by_engine
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "pricing.md"
 TABLE = re.compile(r"<!-- vectors: (?P<slug>[\w-]+) -->\n(?P<table>(?:\|.*\n)+)")
@@ -40,8 +37,15 @@ def test_a_row_of_the_page(slug: str, row: dict[str, str]) -> None:
     start = row["starts"] if " " in row["starts"] else f"{DEFAULT_DAY} {row['starts']}"
     zone = document["cases"][0]["time_zone"]
     case = {"start_local": start.replace(" ", "T"), "time_zone": zone, "periods": row["periods"].split(", ")}
-    tariff = parse_tariff(document["tariff"])
-    rated = rate(compile_tariff(tariff, zone), parse_cdr(cdr_of(case, tariff.currency)).periods)
+    if "used this month" in row:
+        case["month_to_date_kwh"] = Decimal(row["used this month"].removesuffix(" kWh"))
+    if "market prices" in row:
+        case["spot_prices"] = [
+            [60 * index, 60, Decimal(price)]
+            for index, price in enumerate(row["market prices"].split(", "))
+            if price != "–"
+        ]
+    rated = rated_by_engine(document["tariff"], cdr_of(case, document["tariff"]["currency"]), zone)
     assert [shown(rated.exact_total_net), shown(rated.exact_total_gross)] == [
         None if row[side] == "unknown" else Decimal(row[side]) for side in ("before tax", "after tax")
     ]

@@ -1,6 +1,7 @@
 """The vectors: one file per tariff with priced sessions, each told as "60 min charging 20 kWh 11 kW 16 A" rows.
 
-Files named spec-… tell the worked examples of the OCPI specification anew; the others are this project's own.
+Files named spec-… tell the worked examples of the OCPI specification anew, named-… our named extensions; the others are
+this project's own cases of OCPI. Spot prices are [minutes after the session's start, minutes, price].
 """
 
 import re
@@ -12,6 +13,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tariffs.domain import jsontext
+from tariffs.domain.extensions_json import EXTENSION_KEY
+from tariffs.domain.ocpi import parse_tariff
+from tariffs.domain.ocpi_cdr import parse_cdr
+from tariffs.domain.rating import compile_tariff, rate
+from tariffs.domain.result import RatedSession
 
 FOLDER = Path(__file__).parent
 ROW = re.compile(
@@ -73,12 +79,36 @@ def cdr_of(case: dict[str, Any], currency: str) -> dict[str, Any]:
                 dimensions += [{"type": kind, "volume": Decimal(match[unit])} for kind in kinds]
         periods.append({"start_date_time": _moment(at), "dimensions": dimensions})
         at += timedelta(seconds=int(minutes * 60))
-    return {
+    cdr = {
         "start_date_time": _moment(started),
         "end_date_time": _moment(at),
         "currency": currency,
         "charging_periods": periods,
     }
+    inputs: dict[str, Any] = {}
+    if "month_to_date_kwh" in case:
+        inputs["month_to_date_kwh"] = case["month_to_date_kwh"]
+    if "spot_prices" in case:
+        inputs["spot_prices"] = [
+            {
+                "start_date_time": _moment(started + timedelta(minutes=start)),
+                "end_date_time": _moment(started + timedelta(minutes=start + length)),
+                "price": price,
+            }
+            for start, length, price in case["spot_prices"]
+        ]
+    return cdr | {EXTENSION_KEY: inputs} if inputs else cdr
+
+
+def rated_by_engine(tariff: dict[str, Any], cdr: dict[str, Any], time_zone: str) -> RatedSession:
+    """The pure engine on what the documents say."""
+    read = parse_cdr(cdr)
+    return rate(
+        compile_tariff(parse_tariff(tariff), time_zone),
+        read.periods,
+        spot_prices=read.spot_prices,
+        month_to_date_wh=read.month_to_date_wh,
+    )
 
 
 def _moment(at: datetime) -> str:

@@ -11,11 +11,8 @@ import pytest
 from django.core.management import call_command
 
 from tariffs.domain import jsontext
-from tariffs.domain.ocpi import parse_tariff
-from tariffs.domain.ocpi_cdr import parse_cdr
-from tariffs.domain.rating import compile_tariff, rate
 from tariffs.domain.result import VatUnknown
-from tests.tariffs.vectors.loading import Vector, all_vectors
+from tests.tariffs.vectors.loading import Vector, all_vectors, rated_by_engine
 
 VECTORS = all_vectors()
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_the_engine_gives_the_figures(vector: Vector) -> None:
-    rated = rate(compile_tariff(parse_tariff(vector.tariff), vector.time_zone), parse_cdr(vector.cdr).periods)
+    rated = rated_by_engine(vector.tariff, vector.cdr, vector.time_zone)
     if vector.payable is not None:
         payable = rated.payable()
         assert {"net": payable.net, "vat": payable.vat, "gross": payable.gross} == vector.payable
@@ -70,9 +67,13 @@ def check(vector: Vector, result: dict[str, Any]) -> None:
     total = result["total_cost"]
     assert (total["excl_vat"], total["incl_vat"]) == (vector.net, vector.gross)
     if vector.lines is not None:
-        amounts = {}
-        for line in result["lines"]:
-            name = line["kind"] if line["element"] is None else f"{line['kind']} {line['element']}"
-            amounts[name] = line["net"]
+        amounts = {_name(line): line["net"] for line in result["lines"]}
         stated = {name: amounts.get(name) for name in vector.lines}
         assert stated == vector.lines
+
+
+def _name(line: dict[str, Any]) -> str:
+    """ "ENERGY 0" for a line of an element; a named price or fee by its reason."""
+    if line["element"] is not None:
+        return f"{line['kind']} {line['element']}"
+    return " ".join([line["kind"], *(condition["words"] for condition in line["matched"])])
