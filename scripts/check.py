@@ -39,7 +39,9 @@ class Report:
         """Run one command of a step, named and timed. Raises StepError when it fails."""
         print(f"\n=== {title}", flush=True)
         started_at = time.monotonic()
-        exit_code = subprocess.run(command, cwd=ROOT, env={**os.environ, "ENV_FILE": os.devnull, **environment}, check=False).returncode
+        exit_code = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "ENV_FILE": os.devnull, **environment}, check=False
+        ).returncode
         seconds = time.monotonic() - started_at
         if exit_code != 0:
             raise StepError(f"FAILED: {title} (exit code {exit_code}, {seconds:.1f} s)")

@@ -1,6 +1,7 @@
 """Which tariff assignment wins. The order is written here and nowhere else.
 
-1. The most specific place: connector > charge point > location > region > country > network; a named power class beats any.
+1. The most specific place: connector > charge point > location > region > country > network; then a named power class
+   beats any.
 2. The most specific customer: contract type > customer group > anybody; then a named channel beats any channel.
 3. The higher priority. 4. The later `valid_from`. 5. The later entered.
 """
