@@ -1,6 +1,7 @@
 """Rating 100 periods over 6 elements with the explanation: the engine beside a plain Decimal implementation.
 
-Once as OCPI has it, and once with every named extension on: free start, tiers, spot in quarter hours, idle rules, fees.
+Once as OCPI has it, and with every named extension on: free start, tiers, idle rules, fees, and spot in hours and in
+quarter hours.
 
 `python -m benchmarks.rating` prints one JSON object. Times are CPU milliseconds per session, the best of many rounds.
 """
@@ -106,14 +107,11 @@ def named_tariff() -> TariffSpec:
     )
 
 
-def series() -> tuple[SpotPrice, ...]:
-    """A day of quarter hours without the one from 19:30."""
-    day = datetime(2026, 6, 17, tzinfo=UTC)
-    starts = [day + timedelta(minutes=15 * index) for index in range(96) if index != 78]
-    return tuple(
-        SpotPrice(at, at + timedelta(minutes=15), Decimal(800 + 7 * index).scaleb(-4))
-        for index, at in enumerate(starts)
-    )
+def series(minutes: int) -> tuple[SpotPrice, ...]:
+    """A day of steps of so many minutes; the one from 19:00 is missing."""
+    day, step = datetime(2026, 6, 17, tzinfo=UTC), timedelta(minutes=minutes)
+    starts = [day + index * step for index in range(24 * 60 // minutes) if index * minutes != 19 * 60]
+    return tuple(SpotPrice(at, at + step, Decimal(800 + 7 * index).scaleb(-4)) for index, at in enumerate(starts))
 
 
 def explained(rated: RatedSession) -> tuple[object, ...]:
@@ -126,16 +124,18 @@ def explained(rated: RatedSession) -> tuple[object, ...]:
 
 
 def run() -> dict[str, object]:
-    """{"engine_ms", "named_ms", "naive_ms", "ratio", ...} of one 100-period session over 6 elements."""
+    """{"engine_ms", "named_ms", "named_quarters_ms", "naive_ms", ...} of one 100-period session over 6 elements."""
     spec, periods = tariff(), session()
     compiled = compile_tariff(spec, ZONE)
     lines = len(rate(compiled, periods).lines)
-    named, prices = compile_tariff(named_tariff(), ZONE), series()
+    named = compile_tariff(named_tariff(), ZONE)
 
-    def rate_named() -> RatedSession:
+    def rate_named(prices: tuple[SpotPrice, ...]) -> RatedSession:
         return rate(named, periods, spot_prices=prices, month_to_date_wh=Decimal(98_500))
 
-    named_ms = _best(lambda: explained(rate_named()), rounds=20, repeats=50)
+    hours, quarters = series(60), series(15)
+    named_ms = _best(lambda: explained(rate_named(hours)), rounds=20, repeats=50)
+    quarters_ms = _best(lambda: explained(rate_named(quarters)), rounds=20, repeats=50)
     engine_ms = _best(lambda: explained(rate(compiled, periods)), rounds=20, repeats=100)
     naive_ms = _best(lambda: oracle.price(spec, ZONE, periods, Decimal), rounds=3, repeats=5)
     return {
@@ -147,8 +147,10 @@ def run() -> dict[str, object]:
         "naive_ms": round(naive_ms, 3),
         "ratio": round(naive_ms / engine_ms, 1),
         "aim_ms": 0.15,
-        "named_lines": len(rate_named().lines),
+        "named_lines": len(rate_named(hours).lines),
         "named_ms": round(named_ms, 4),
+        "named_quarters_lines": len(rate_named(quarters).lines),
+        "named_quarters_ms": round(quarters_ms, 4),
         "named_aim_ms": 0.4,
     }
 

@@ -150,8 +150,10 @@ def _gather(groups: dict[_Key, _Group], kind: LineKind, choice: Choice, use: Use
     group.measured = group.billed = ratio_sum((group.measured, amount))
     if choice.skipped not in group.reasons:
         group.reasons.append(choice.skipped)
-    group.end_at = max(group.end_at, use.end_at)
-    group.last_period = max(group.last_period, use.last_period)
+    if use.end_at > group.end_at:
+        group.end_at = use.end_at
+    if use.last_period > group.last_period:
+        group.last_period = use.last_period
 
 
 def _round_up(groups: dict[_Key, _Group], kind: LineKind, last: Choice | None, unit: int) -> None:

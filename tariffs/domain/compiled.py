@@ -68,7 +68,8 @@ class Skipped(NamedTuple):
 class Choice(NamedTuple):
     """Which element prices a dimension, and why the ones before it do not. No component: the dimension is free.
 
-    A named price is NAMED as `element` and says in `named` why it applies; `is_free`: it takes a price away.
+    A named price is NAMED as `element` and says in `named` why it applies; it may have a component and yet be free.
+    is_priced: the quantity is billed, and so counts for `step_size`.
     """
 
     element: int
@@ -76,12 +77,7 @@ class Choice(NamedTuple):
     unit_rate: Ratio
     skipped: tuple[Skipped, ...]
     named: tuple[Condition, ...] = ()
-    is_free: bool = False
-
-    @property
-    def is_priced(self) -> bool:
-        """True where the quantity is billed, and so counts for `step_size`."""
-        return self.component is not None and not self.is_free
+    is_priced: bool = True
 
 
 class Decision(NamedTuple):
@@ -245,7 +241,7 @@ class CompiledTariff:
             if not unmet:
                 return Choice(index, component, unit_rate(component), tuple(skipped))
             skipped.append(Skipped(index, unmet))
-        return Choice(-1, None, (0, 1), tuple(skipped)) if skipped else None
+        return Choice(-1, None, (0, 1), tuple(skipped), is_priced=False) if skipped else None
 
     def conditions(self, element: int) -> tuple[Condition, ...]:
         """Every condition of an element, in words; all of them held where it was chosen."""

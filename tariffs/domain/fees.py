@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import accumulate
-from operator import attrgetter
 
 from common.units import kwh_to_wh
 from tariffs.domain.compiled import MICROSECOND
@@ -113,8 +111,9 @@ class _Fees:
         """Over the whole session, or for what happened `at` a moment in `period`."""
         tax_included = self._spec.tax_included
         vat_percent = vat_of(vat_percent, self._default_vat_percent, tax_included)
-        amount = quantity * Fraction(unit_price)
-        net, gross = taxed(amount.as_integer_ratio(), vat_percent, tax_included)
+        number, scale = quantity.as_integer_ratio()
+        price, price_scale = unit_price.as_integer_ratio()
+        net, gross = taxed((number * price, scale * price_scale), vat_percent, tax_included)
         return CostLine(
             kind=kind,
             quantity=quantity,
@@ -144,14 +143,11 @@ def _at_time(periods: Sequence[Period], after: timedelta) -> tuple[datetime, int
 
 def _at_energy(periods: Sequence[Period], after_wh: Decimal) -> tuple[datetime, int] | None:
     """When the session had used `after_wh`, to the microsecond, and the index of the period in which it had."""
-    reached = list(accumulate(map(attrgetter("energy_wh"), periods)))
-    index = bisect_left(reached, after_wh)
-    if index == len(periods):
-        return None
-    period = periods[index]
-    if not period.energy_wh:
-        return period.start_at, index
-    share = Fraction(after_wh - (reached[index] - period.energy_wh)) / Fraction(period.energy_wh)
-    return period.start_at + timedelta(
-        microseconds=int(share * ((period.end_at - period.start_at) // MICROSECOND))
-    ), index
+    used = Decimal(0)
+    for index, period in enumerate(periods):
+        before, used = used, used + period.energy_wh
+        if used >= after_wh:
+            share = Fraction(after_wh - before) / Fraction(period.energy_wh) if period.energy_wh else Fraction(0)
+            microseconds = int(share * ((period.end_at - period.start_at) // MICROSECOND))
+            return period.start_at + timedelta(microseconds=microseconds), index
+    return None

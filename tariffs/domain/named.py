@@ -27,7 +27,7 @@ SPOT_SHIFT = 2
 FLAGS = (1 << SPOT_SHIFT) - 1
 
 # Energy beyond the last tier that nothing else prices is free, and the result says so.
-BEYOND_TIERS = Choice(-1, None, (0, 1), ())
+BEYOND_TIERS = Choice(-1, None, (0, 1), (), is_priced=False)
 
 # A band of energy: the tariff's own band, the tier (None: beyond the last, or none), and whether it is free.
 _Band = tuple[int, int | None, bool]
@@ -129,20 +129,16 @@ class SessionTerms:
             return own
         edges: list[Edge] = []
         named = position = 0
-        current = own[0]
-        for edge in (*own[1:], None):
-            while position < len(changes) and (edge is None or changes[position][0] < edge.at):
-                at, kept, added = changes[position]
+        for index, (at, calendar, duration, _) in enumerate(own):
+            until = own[index + 1].at if index + 1 < len(own) else None
+            while position < len(changes) and (until is None or changes[position][0] < until):
+                change_at, kept, added = changes[position]
+                if change_at > at:
+                    edges.append(Edge(at, calendar, duration, named))
+                    at = change_at
                 named = named & kept | added
                 position += 1
-                if at <= current.at:
-                    current = current._replace(named=named)
-                else:
-                    edges.append(current)
-                    current = Edge(at, current.calendar, current.duration, named)
-            edges.append(current)
-            if edge is not None:
-                current = edge._replace(named=named)
+            edges.append(Edge(at, calendar, duration, named))
         return edges
 
     def _changes(self, start_at: datetime, end_at: datetime) -> Iterator[tuple[datetime, int, int]]:
@@ -209,7 +205,7 @@ def _freed(choice: Choice | None, why: Condition) -> Choice | None:
     if choice is None or choice.component is None:
         return choice
     component = PriceComponent(choice.component.dimension, ZERO, choice.component.vat_percent, step_size=0)
-    return Choice(NAMED, component, (0, 1), (), (why,), is_free=True)
+    return Choice(NAMED, component, (0, 1), (), (why,), is_priced=False)
 
 
 def _tiers(tiers: EnergyTiers | None) -> Iterator[tuple[Decimal | None, Choice]]:

@@ -134,9 +134,13 @@ class Phase:
             while energy >= energy_limit:
                 band += 1
                 energy_limit = energy_limits[band]
-            if end_at <= time_limit and after <= energy_limit:
+            if after <= energy_limit and end_at <= time_limit:
                 run_state, run_load, run_index, run_at, run_energy = period.state, load, index, at, energy
                 run = terms.decide(edges[edge], band, load, period.state)
+            elif after <= energy_limit and end_at <= edge_limits[edge + 1]:
+                self._cut_once(period, index, load, edge, band)
+                edge += 1
+                time_limit = edge_limits[edge]
             else:
                 edge, band = self._cut(period, index, load, energy, edge, band)
                 time_limit, energy_limit = edge_limits[edge], energy_limits[band]
@@ -183,6 +187,25 @@ class Phase:
         if has_time and decision.time is not None and decision.time.is_priced:
             self.last_time[TIME_KINDS[use.state]] = decision.time
 
+    def _cut_once(self, period: Period, index: int, load: Load, edge: int, band: int) -> None:
+        """Divide a period at the one moment inside it that switches an element: the usual case of `_cut`, sooner."""
+        start_at, end_at, state = period.start_at, period.end_at, period.state
+        cut_at = self._edges[edge + 1].at
+        first, second = cut_at - start_at, end_at - cut_at
+        wh, wh_scale = period.energy_wh.as_integer_ratio()
+        share, parts = first // MICROSECOND, (end_at - start_at) // MICROSECOND
+        common = gcd(share, parts)  # reduced, so that sums of many pieces stay small
+        share, parts = share // common, parts // common
+        decide, edges = self._terms.decide, self._edges
+        use = self._use(decide(edges[edge], band, load, state), state, start_at, cut_at, index, index)
+        use.time += first
+        use.energy_shares += ((share * wh, parts * wh_scale),)
+        self._note_last(use, True, wh > 0)
+        use = self._use(decide(edges[edge + 1], band, load, state), state, cut_at, end_at, index, index)
+        use.time += second
+        use.energy_shares += (((parts - share) * wh, parts * wh_scale),)
+        self._note_last(use, True, wh > 0)
+
     def _cut(self, period: Period, index: int, load: Load, energy: Decimal, edge: int, band: int) -> tuple[int, int]:
         """Divide a period at every moment inside it that switches an element; returns the edge and band at its end.
 
@@ -192,44 +215,40 @@ class Phase:
         start_at = period.start_at
         length = (period.end_at - start_at) // MICROSECOND
         wh, wh_scale = period.energy_wh.as_integer_ratio()
-        cuts: list[tuple[Ratio, int, int]] = []
+        cuts: list[tuple[int, int, int, int]] = []
         for later in range(edge + 1, len(edges)):
             if edges[later].at >= period.end_at:
                 break
-            cuts.append((((edges[later].at - start_at) // MICROSECOND, length), 1, 0))
+            cuts.append(((edges[later].at - start_at) // MICROSECOND, length, 1, 0))
         after = energy + period.energy_wh
         for limit in self._terms.energy_edges[band:]:
             if limit >= after:
                 break
             missing, missing_scale = (limit - energy).as_integer_ratio()
-            cuts.append(((missing * wh_scale, missing_scale * wh), 0, 1))
-        scale = lcm(*[denominator for (_, denominator), _, _ in cuts])
-        marks = [(number * (scale // denominator), *steps) for (number, denominator), *steps in cuts]
-        if len(marks) > 1:
-            marks.sort()
-        begin = 0
+            cuts.append((missing * wh_scale, missing_scale * wh, 0, 1))
+        scale = lcm(*[parts for _, parts, _, _ in cuts])
+        marks = sorted((number * (scale // parts), edges_on, bands_on) for number, parts, edges_on, bands_on in cuts)
+        marks.append((scale, 0, 0))
+        begin = begin_rest = 0
         piece_at = start_at
-        for position, edge_step, band_step in [*marks, (scale, 0, 0)]:
+        for position, edge_step, band_step in marks:
             if position > begin:
                 decision = self._terms.decide(edges[edge], band, load, period.state)
-                piece_end_at = period.end_at
-                if position < scale:
-                    piece_end_at = start_at + position * length // scale * MICROSECOND
+                microseconds, rest = divmod(position * length, scale)
+                piece_end_at = start_at + microseconds * MICROSECOND
                 use = self._use(decision, period.state, piece_at, piece_end_at, index, index)
                 # Reduced, so that sums of many pieces stay small.
                 common = gcd(position - begin, scale)
                 share, parts = (position - begin) // common, scale // common
-                use.time_shares += (_reduced(share * length, parts),)
-                use.energy_shares += ((share * wh, parts * wh_scale),)
+                if rest or begin_rest:
+                    use.time_shares += ((share * length, parts),)
+                else:
+                    use.time += piece_end_at - piece_at
+                if wh:
+                    use.energy_shares += ((share * wh, parts * wh_scale),)
                 self._note_last(use, length > 0, wh > 0)
-                piece_at = piece_end_at
+                piece_at, begin_rest = piece_end_at, rest
             begin = position
             edge += edge_step
             band += band_step
         return edge, band
-
-
-def _reduced(number: int, parts: int) -> Ratio:
-    """A cut at a moment is a whole number of microseconds, one at an energy seldom."""
-    whole, rest = divmod(number, parts)
-    return (number, parts) if rest else (whole, 1)

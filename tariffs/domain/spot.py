@@ -18,7 +18,7 @@ from tariffs.domain.extensions import SpotFormula
 from tariffs.domain.spec import Dimension, PriceComponent
 from tariffs.domain.words import Condition, number_text
 
-STEPS = frozenset({timedelta(minutes=15), timedelta(hours=1)})
+STEPS = (timedelta(minutes=15), timedelta(hours=1))
 MOST_CACHED_CHOICES = 5000
 _START = itemgetter(0)
 
@@ -116,8 +116,8 @@ def _check(prices: Sequence[SpotPrice], first: int, last: int) -> None:
     ]
     details += [
         f"spot_prices[{index}]: begins before the step before it ends"
-        for index, (one, other) in enumerate(pairwise(prices[first:last]), first + 1)
-        if other.start_at < one.end_at
+        for index, ((_, end_at, _), (start_at, _, _)) in enumerate(pairwise(prices[first:last]), first + 1)
+        if start_at < end_at
     ]
     if details:
         raise BadInput("The spot prices do not fit together.", details=details)
