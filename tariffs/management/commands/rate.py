@@ -26,7 +26,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tariff", metavar="FILE", help="OCPI Tariff object; - reads standard input")
-        parser.add_argument("--cdr", metavar="FILE", help="OCPI CDR object; - reads standard input")
+        parser.add_argument(
+            "--cdr",
+            metavar="FILE",
+            help='OCPI CDR object; - reads standard input. Its "voltledger" may hold spot_prices and month_to_date_kwh',
+        )
         parser.add_argument(
             "--batch",
             metavar="FILE",
