@@ -1,23 +1,19 @@
 """What the operator portal's pages share: lists that export, rows nobody edits, links."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
-# A spreadsheet takes text that begins with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from common.spreadsheets import csv_file
 
 
 class PortalChangeList(ChangeList):
@@ -78,9 +74,23 @@ class PortalAdmin(ModelAdmin):
             rows = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-        response = StreamingHttpResponse(csv_lines(rows, self.csv_columns), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}.csv"'
-        return response
+        heading = [column.replace("__", "_") for column in self.csv_columns]
+        values = rows.values_list(*self.csv_columns).iterator(chunk_size=2000)
+        return csv_file(f"{self.opts.model_name}.csv", heading, values)
+
+    def action_page(self, verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
+        """The address of an action on one row, for staff only: `<app>_<model>_<verb>`, dashes as underscores."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_{verb.replace('-', '_')}"
+        return path(f"<int:object_id>/{verb}/", self.admin_site.admin_view(view), name=name)
+
+    def row_for(self, request: HttpRequest, object_id: int, permission: str) -> Any:
+        """The row an action page is about. Raises PermissionDenied without `permission`, Http404 without the row."""
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            raise Http404
+        return row
 
 
 class ReadOnlyAdmin(PortalAdmin):
@@ -111,31 +121,6 @@ class ReadOnlyInline(TabularInline):
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def csv_lines(rows: models.QuerySet[Any], columns: Sequence[str]) -> Iterator[str]:
-    """A heading and one line per row, read in chunks. Text a spreadsheet would take for a formula is quoted."""
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + str(writer.writerow([column.replace("__", "_") for column in columns]))
-    for row in rows.values_list(*columns).iterator(chunk_size=2000):
-        yield str(writer.writerow([_csv_cell(value) for value in row]))
-
-
-def _csv_cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value
 
 
 def link_to(row: models.Model | None, text: str = "") -> SafeString | str:

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -102,12 +101,7 @@ class ParkedReportAdmin(ReadOnlyAdmin):
     change_form_outer_before_template = "admin/portal/parked_report_actions.html"
 
     def get_urls(self) -> list[URLPattern]:
-        resolve = path(
-            "<int:object_id>/resolve/",
-            self.admin_site.admin_view(self.resolve_view),
-            name="ocpp_gateway_parkedreport_resolve",
-        )
-        return [resolve, *super().get_urls()]
+        return [self.action_page("resolve", self.resolve_view), *super().get_urls()]
 
     @display(description=_("charge point"), ordering="charge_point__identity")
     def charge_point_link(self, report: ParkedReport) -> SafeString | str:
@@ -123,11 +117,7 @@ class ParkedReportAdmin(ReadOnlyAdmin):
         return format_html('<pre class="portal-json">{}</pre>', text)
 
     def resolve_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        if not request.user.has_perm("ocpp_gateway.change_parkedreport"):
-            raise PermissionDenied
-        report = self.get_object(request, str(object_id))
-        if report is None:
-            raise Http404
+        report: ParkedReport = self.row_for(request, object_id, "ocpp_gateway.change_parkedreport")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [

@@ -1,12 +1,10 @@
 """What an operator may do for a customer. Each asks for a reason, says what will happen, and leaves an AuditEvent."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
@@ -32,16 +30,17 @@ class DriverActions(AuditedAdmin):
     """The action pages of a driver, under the driver's address."""
 
     def get_urls(self) -> list[URLPattern]:
-        def at(address: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-            return path(f"<int:object_id>/{address}/", self.admin_site.admin_view(view), name=f"accounts_driver_{name}")
-
         return [
-            at("top-up", self.top_up_view, "top_up"),
-            at("adjust", self.adjust_view, "adjust"),
-            at("contract", self.contract_view, "contract"),
-            at("status", self.status_view, "status"),
-            at("token", self.token_view, "token"),
-            at("token/<int:token_id>/status", self.token_status_view, "token_status"),
+            self.action_page("top-up", self.top_up_view),
+            self.action_page("adjust", self.adjust_view),
+            self.action_page("contract", self.contract_view),
+            self.action_page("status", self.status_view),
+            self.action_page("token", self.token_view),
+            path(
+                "<int:object_id>/token/<int:token_id>/status/",
+                self.admin_site.admin_view(self.token_status_view),
+                name="accounts_driver_token_status",
+            ),
             *super().get_urls(),
         ]
 
@@ -51,7 +50,7 @@ class DriverActions(AuditedAdmin):
 
     def top_up_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Add money to a wallet: the one way for a driver whose contract does not let them top up themselves."""
-        driver = self._driver_for(request, object_id, "billing.add_walletlot")
+        driver: Driver = self.row_for(request, object_id, "billing.add_walletlot")
         currency = _currency_of(driver)
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
@@ -98,7 +97,7 @@ class DriverActions(AuditedAdmin):
 
     def adjust_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Take money out of a wallet, as a correction."""
-        driver = self._driver_for(request, object_id, "billing.change_walletlot")
+        driver: Driver = self.row_for(request, object_id, "billing.change_walletlot")
         currency = _currency_of(driver)
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
@@ -138,7 +137,7 @@ class DriverActions(AuditedAdmin):
 
     def contract_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Put the driver on another contract type, now. The balance stays."""
-        driver = self._driver_for(request, object_id, "accounts.add_contract")
+        driver: Driver = self.row_for(request, object_id, "accounts.add_contract")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             contract = current_contract(driver)
@@ -179,7 +178,7 @@ class DriverActions(AuditedAdmin):
 
     def status_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Block a driver, or unblock them."""
-        driver = self._driver_for(request, object_id, "accounts.change_driver")
+        driver: Driver = self.row_for(request, object_id, "accounts.change_driver")
         is_blocked = driver.status == Driver.Status.BLOCKED
         target = Driver.Status.ACTIVE if is_blocked else Driver.Status.BLOCKED
 
@@ -208,7 +207,7 @@ class DriverActions(AuditedAdmin):
 
     def token_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Give the driver an RFID card."""
-        driver = self._driver_for(request, object_id, "accounts.add_token")
+        driver: Driver = self.row_for(request, object_id, "accounts.add_token")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -236,7 +235,7 @@ class DriverActions(AuditedAdmin):
 
     def token_status_view(self, request: HttpRequest, object_id: int, token_id: int) -> HttpResponse:
         """Block one token, or unblock it."""
-        driver = self._driver_for(request, object_id, "accounts.change_token")
+        driver: Driver = self.row_for(request, object_id, "accounts.change_token")
         token = driver.tokens.filter(pk=token_id).first()
         if token is None:
             raise Http404
@@ -262,14 +261,6 @@ class DriverActions(AuditedAdmin):
             describe=describe,
             perform=perform,
         )
-
-    def _driver_for(self, request: HttpRequest, object_id: int, permission: str) -> Driver:
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
-        driver = self.get_object(request, str(object_id))
-        if driver is None:
-            raise Http404
-        return driver
 
 
 def _currency_of(driver: Driver) -> str:

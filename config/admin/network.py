@@ -1,6 +1,5 @@
 """Charge points: a list, what they do at this moment, and what an operator may ask of them."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -145,16 +144,17 @@ class ChargePointAdmin(AuditedAdmin):
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        def at(address: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"locations_chargepoint_{name}")
-
         return [
-            at("live/", self.live_view, "live"),
-            at("<int:object_id>/live/", self.point_live_view, "point_live"),
-            at("<int:object_id>/details/", self.details_view, "details"),
-            at("<int:object_id>/start/", self.start_view, "start"),
-            at("<int:object_id>/key/", self.key_view, "key"),
-            at("<int:object_id>/admission/", self.admission_view, "admission"),
+            path("live/", self.admin_site.admin_view(self.live_view), name="locations_chargepoint_live"),
+            path(
+                "<int:object_id>/live/",
+                self.admin_site.admin_view(self.point_live_view),
+                name="locations_chargepoint_point_live",
+            ),
+            self.action_page("details", self.details_view),
+            self.action_page("start", self.start_view),
+            self.action_page("key", self.key_view),
+            self.action_page("admission", self.admission_view),
             *super().get_urls(),
         ]
 
@@ -187,10 +187,11 @@ class ChargePointAdmin(AuditedAdmin):
         return TemplateResponse(request, "admin/portal/network/point.html", context)
 
     def point_live_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        point = self._point(request, object_id)
-        if not self.has_view_permission(request, point):
+        if not self.has_view_permission(request):
             raise PermissionDenied
-        return TemplateResponse(request, "admin/portal/network/point_part.html", charge_point_now(point.pk))
+        if self.get_object(request, str(object_id)) is None:
+            raise Http404
+        return TemplateResponse(request, "admin/portal/network/point_part.html", charge_point_now(object_id))
 
     def details_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return self.changeform_view(request, str(object_id))
@@ -203,7 +204,7 @@ class ChargePointAdmin(AuditedAdmin):
 
     def start_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Start a session for a customer who cannot: at their cost, by their contract."""
-        point = self._point(request, object_id, "ocpp_gateway.add_command")
+        point: ChargePoint = self.row_for(request, object_id, "ocpp_gateway.add_command")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -239,7 +240,7 @@ class ChargePointAdmin(AuditedAdmin):
 
     def admission_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Approve a charge point, or take it out of service."""
-        point = self._point(request, object_id, "locations.change_chargepoint")
+        point: ChargePoint = self.row_for(request, object_id, "locations.change_chargepoint")
         approve = point.admission != ChargePoint.Admission.ADMITTED
         target = ChargePoint.Admission.ADMITTED if approve else ChargePoint.Admission.RETIRED
 
@@ -271,7 +272,7 @@ class ChargePointAdmin(AuditedAdmin):
 
     def key_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Issue a new key and show it, once."""
-        point = self._point(request, object_id, "locations.change_chargepoint")
+        point: ChargePoint = self.row_for(request, object_id, "locations.change_chargepoint")
         context = {
             **self.admin_site.each_context(request),
             "title": _("New key for %(point)s") % {"point": point},
@@ -284,14 +285,6 @@ class ChargePointAdmin(AuditedAdmin):
         response = TemplateResponse(request, "admin/portal/network/key.html", context)
         response["Cache-Control"] = "no-store"
         return response
-
-    def _point(self, request: HttpRequest, object_id: int, permission: str = "") -> ChargePoint:
-        if permission and not request.user.has_perm(permission):
-            raise PermissionDenied
-        point = self.get_object(request, str(object_id))
-        if point is None:
-            raise Http404
-        return point
 
     def _address(self, point: ChargePoint) -> str:
         return reverse("admin:locations_chargepoint_change", args=[point.pk])

@@ -1,14 +1,13 @@
 """Charging sessions: a list, the review queue, and one page that explains a session from plug to receipt."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -105,14 +104,10 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     # --- one session --------------------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        def at(verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
-            name = f"billing_chargingsession_{verb}"
-            return path(f"<int:object_id>/{verb}/", self.admin_site.admin_view(view), name=name)
-
         return [
-            at("stop", self.stop_view),
-            at("release", self.release_view),
-            at("discard", self.discard_view),
+            self.action_page("stop", self.stop_view),
+            self.action_page("release", self.release_view),
+            self.action_page("discard", self.discard_view),
             *super().get_urls(),
         ]
 
@@ -148,7 +143,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
 
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask the charge point to stop a running session."""
-        session = self._session_for(request, object_id, "ocpp_gateway.add_command")
+        session: ChargingSession = self.row_for(request, object_id, "ocpp_gateway.add_command")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -175,7 +170,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
 
     def release_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Bill a session in review after all."""
-        session = self._session_for(request, object_id, "billing.change_chargingsession")
+        session: ChargingSession = self.row_for(request, object_id, "billing.change_chargingsession")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -203,7 +198,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
 
     def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Give a session in review up."""
-        session = self._session_for(request, object_id, "billing.change_chargingsession")
+        session: ChargingSession = self.row_for(request, object_id, "billing.change_chargingsession")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -226,14 +221,6 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
             describe=describe,
             perform=perform,
         )
-
-    def _session_for(self, request: HttpRequest, object_id: int, permission: str) -> ChargingSession:
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
-        session = self.get_object(request, str(object_id))
-        if session is None:
-            raise Http404
-        return session
 
 
 def _address(session: ChargingSession) -> str:

@@ -14,7 +14,7 @@ from billing.models import Payment
 from billing.selectors.payments import saved_methods
 from billing.selectors.wallets import statement, wallet_of
 from billing.services.debts import retry_open_debt
-from config.exports import Cell, csv_file
+from common.spreadsheets import csv_file
 from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.unpaid import unpaid
 from config.selectors.wallet_words import event_words
@@ -59,7 +59,7 @@ def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
         _("Currency"),
         _("Entry hash"),
     ]
-    rows: Iterator[list[Cell]] = (
+    rows: Iterator[list[object]] = (
         [
             row.at,
             event_words(row.event),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import Driver
 from billing.models import ChargingSession
 from common import clock
-from config.exports import Cell, csv_file
+from common.spreadsheets import csv_file
 from config.forms.sessions import SessionFilter
 from config.selectors.driver_sessions import live, search_sessions, session_of, sessions_of
 from config.selectors.meter_curve import meter_curve
@@ -99,7 +99,7 @@ def _found(form: SessionFilter, driver: Driver) -> QuerySet[ChargingSession]:
     return search_sessions(sessions, words=form.words(), since=form.since_at(), until=form.until_at())
 
 
-def _rows(sessions: QuerySet[ChargingSession]) -> Iterator[list[Cell]]:
+def _rows(sessions: QuerySet[ChargingSession]) -> Iterator[list[object]]:
     for session in sessions.iterator(chunk_size=500):
         cdr = getattr(session, "cdr", None)
         location = session.charge_point.location

@@ -1,6 +1,5 @@
 """Portal pages of tariffs and their versions."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -134,11 +133,11 @@ class TariffVersionAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def get_urls(self) -> list[URLPattern]:
-        def at(verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
-            name = f"tariffs_tariffversion_{verb}"
-            return path(f"<int:object_id>/{verb}/", self.admin_site.admin_view(view), name=name)
-
-        return [at("publish", self.publish_view), at("withdraw", self.withdraw_view), *super().get_urls()]
+        return [
+            self.action_page("publish", self.publish_view),
+            self.action_page("withdraw", self.withdraw_view),
+            *super().get_urls(),
+        ]
 
     @display(description=gettext_lazy("tariff"))
     def tariff_link(self, version: TariffVersion) -> SafeString | str:
@@ -169,7 +168,7 @@ class TariffVersionAdmin(ReadOnlyAdmin):
         return format_html('<pre class="portal-json">{}</pre>', _pretty(loads(version.document)))
 
     def publish_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = self._version_for(request, object_id)
+        version: TariffVersion = self.row_for(request, object_id, "tariffs.change_tariffversion")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -196,7 +195,7 @@ class TariffVersionAdmin(ReadOnlyAdmin):
         )
 
     def withdraw_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = self._version_for(request, object_id)
+        version: TariffVersion = self.row_for(request, object_id, "tariffs.change_tariffversion")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
             return [
@@ -220,14 +219,6 @@ class TariffVersionAdmin(ReadOnlyAdmin):
             describe=describe,
             perform=perform,
         )
-
-    def _version_for(self, request: HttpRequest, object_id: int) -> TariffVersion:
-        if not request.user.has_perm("tariffs.change_tariffversion"):
-            raise PermissionDenied
-        version = self.get_object(request, str(object_id))
-        if version is None:
-            raise Http404
-        return version
 
 
 def _cards(version: TariffVersion) -> list[tuple[str, PriceCard]]:

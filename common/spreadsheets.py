@@ -10,33 +10,40 @@ from django.http import StreamingHttpResponse
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-Cell = str | int | Decimal | datetime | None
-
 
 class _Echo:
+    """A file that hands back what is written to it."""
+
     def write(self, line: str) -> str:
         return line
 
 
-def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> StreamingHttpResponse:
-    """A UTF-8 CSV download. Text a spreadsheet would run is quoted; numbers stay numbers, moments are ISO 8601."""
+def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:
+    """A UTF-8 CSV download (with its mark), streamed: one line per row, as `rows` yields it.
+
+    Numbers stay numbers, moments are ISO 8601, nothing is an empty cell. Everything else is text, and text a
+    spreadsheet would take for a formula is quoted.
+    """
     response = StreamingHttpResponse(_lines(heading, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _lines(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
+def _lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff" + str(writer.writerow(heading))
     for row in rows:
         yield str(writer.writerow([_cell(value) for value in row]))
 
 
-def _cell(value: Cell) -> str:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    return "" if value is None else str(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
