@@ -125,7 +125,7 @@ def duration(seconds: int | None) -> str:
 
 @register.filter
 def percent(value: Decimal) -> str:
-    return f"{formats.number_words(value, 3)} %"
+    return formats.percent_words(value)
 
 
 @register.filter

@@ -11,14 +11,21 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.models import FundingLeg
-from common.formats import babel_locale, money_words, number_words, unit_price_words
+from common.formats import (
+    day_words,
+    exact_duration_words,
+    exact_energy_words,
+    money_words,
+    number_words,
+    percent_words,
+    span_words,
+    unit_price_words,
+)
 from common.units import SECONDS_PER_HOUR, wh_to_kwh
-from invoicing.domain import formats
 from invoicing.domain.lines import ROUNDING_KIND
 from invoicing.models import Document, DocumentLine, DocumentVatTotal
 from invoicing.services.wording import PLUGS, scope_words, source_words
@@ -102,21 +109,20 @@ def present(document: Document) -> Paper:
 def _present(document: Document, lines: Sequence[DocumentLine], totals: Sequence[DocumentVatTotal]) -> Paper:
     if document.issued_at is None or document.issued_on is None:
         raise ValueError("a draft has nothing to present")
-    locale = babel_locale()
     content: dict[str, Any] = document.content
     currency = document.currency
-    payments = tuple(_payment(row, currency, locale, content["session"]["time_zone"]) for row in content["payment"])
+    payments = tuple(_payment(row, currency, content["session"]["time_zone"]) for row in content["payment"])
     return Paper(
         language=document.language,
         number=document.number,
         title=pgettext("document", "Receipt"),
         issued_at=document.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        issued_on=formats.day(document.issued_on, locale),
-        supplied_on=formats.day(document.supplied_on, locale),
+        issued_on=day_words(document.issued_on),
+        supplied_on=day_words(document.supplied_on),
         total=_money(document.gross, currency),
         total_vat=_money(document.vat, currency),
         total_net=_money(document.net, currency),
-        summary=_summary(content, locale),
+        summary=_summary(content),
         paid_words=_paid_words(content["payment"], currency),
         is_settled=all(row.is_settled for row in payments),
         seller=_seller(document.seller),
@@ -124,23 +130,23 @@ def _present(document: Document, lines: Sequence[DocumentLine], totals: Sequence
             filter(None, [document.seller["name"], document.seller["registration"], document.seller["vat_id"]])
         ),
         buyer=_buyer(document.buyer),
-        facts=_facts(content, locale),
-        lines=tuple(_line(line, currency, locale) for line in lines),
-        vat_rows=tuple(_vat_row(total, currency, locale) for total in totals),
+        facts=_facts(content),
+        lines=tuple(_line(line, currency) for line in lines),
+        vat_rows=tuple(_vat_row(total, currency) for total in totals),
         payments=payments,
         reasons=_reasons(content, lines),
         online=content["online"],
     )
 
 
-def _summary(content: dict[str, Any], locale: Locale) -> str:
+def _summary(content: dict[str, Any]) -> str:
     session, place = content["session"], content["place"]
     started_at = datetime.fromisoformat(session["started_at"])
     return pgettext("document", "%(energy)s kWh at %(place)s, %(city)s, on %(day)s") % {
         "energy": number_words(_kwh(session["energy_wh"]), 3),
         "place": place["name"],
         "city": place["city"],
-        "day": formats.day(started_at.astimezone(ZoneInfo(session["time_zone"])).date(), locale),
+        "day": day_words(started_at.astimezone(ZoneInfo(session["time_zone"])).date()),
     }
 
 
@@ -173,16 +179,16 @@ def _address(party: dict[str, str]) -> list[str]:
     return [party["address"], ", ".join(filter(None, [city, party["country"]]))]
 
 
-def _facts(content: dict[str, Any], locale: Locale) -> tuple[Fact, ...]:
+def _facts(content: dict[str, Any]) -> tuple[Fact, ...]:
     session, place = content["session"], content["place"]
     started_at, ended_at = (datetime.fromisoformat(session[name]) for name in ("started_at", "ended_at"))
     facts = [
         Fact(pgettext("document", "Place"), ", ".join(filter(None, [place["name"], *_address(place)])), is_long=True),
         Fact(pgettext("document", "Charge point"), _charge_point(place), is_long=True),
-        Fact(pgettext("document", "Time"), formats.span(started_at, ended_at, session["time_zone"], locale)),
-        Fact(pgettext("document", "Duration"), formats.duration(session["duration_seconds"])),
-        Fact(pgettext("document", "Energy"), formats.quantity(_kwh(session["energy_wh"]), "kWh", locale)),
-        Fact(pgettext("document", "Meter"), _meter(session, locale)),
+        Fact(pgettext("document", "Time"), span_words(started_at, ended_at, session["time_zone"])),
+        Fact(pgettext("document", "Duration"), exact_duration_words(session["duration_seconds"])),
+        Fact(pgettext("document", "Energy"), exact_energy_words(_kwh(session["energy_wh"]))),
+        Fact(pgettext("document", "Meter"), _meter(session)),
         Fact(pgettext("document", "Session"), f"#{session['number']}"),
         Fact(pgettext("document", "Started with"), content["driver"]["token"]),
     ]
@@ -201,59 +207,59 @@ def _charge_point(place: dict[str, Any]) -> str:
     }
 
 
-def _meter(session: dict[str, Any], locale: Locale) -> str:
+def _meter(session: dict[str, Any]) -> str:
     if not (session["meter_start_wh"] and session["meter_stop_wh"]):
         return ""
-    start, stop = (formats.quantity(_kwh(session[name]), "kWh", locale) for name in ("meter_start_wh", "meter_stop_wh"))
+    start, stop = (exact_energy_words(_kwh(session[name])) for name in ("meter_start_wh", "meter_stop_wh"))
     return f"{start} → {stop}"
 
 
-def _line(line: DocumentLine, currency: str, locale: Locale) -> LineRow:
+def _line(line: DocumentLine, currency: str) -> LineRow:
     is_plain = line.kind in _PLAIN_KINDS
     per_unit = "" if line.unit == "1" else f"/{line.unit}"
     return LineRow(
         description=line.description,
         detail=line.detail,
-        quantity="" if is_plain else _quantity(line, locale),
+        quantity="" if is_plain else _quantity(line),
         unit_price="" if is_plain else f"{unit_price_words(line.unit_price, currency)}{per_unit}",
-        vat=formats.percent(line.vat_percent, locale),
+        vat=percent_words(line.vat_percent),
         gross=_money(line.gross, currency),
     )
 
 
-def _quantity(line: DocumentLine, locale: Locale) -> str:
+def _quantity(line: DocumentLine) -> str:
     if line.unit == "h":
-        return formats.duration(int((line.quantity * SECONDS_PER_HOUR).to_integral_value()))
+        return exact_duration_words(int((line.quantity * SECONDS_PER_HOUR).to_integral_value()))
     if line.unit == "kWh":
-        return formats.quantity(line.quantity, "kWh", locale)
+        return exact_energy_words(line.quantity)
     return number_words(line.quantity, 0)
 
 
-def _vat_row(total: DocumentVatTotal, currency: str, locale: Locale) -> VatRow:
+def _vat_row(total: DocumentVatTotal, currency: str) -> VatRow:
     return VatRow(
-        rate=formats.percent(total.percent, locale),
+        rate=percent_words(total.percent),
         net=_money(total.net, currency),
         vat=_money(total.vat, currency),
         gross=_money(total.gross, currency),
     )
 
 
-def _payment(row: dict[str, str], currency: str, locale: Locale, time_zone: str) -> PaymentRow:
+def _payment(row: dict[str, str], currency: str, time_zone: str) -> PaymentRow:
     is_settled = row["state"] == FundingLeg.State.PAID
     return PaymentRow(
         words=source_words(row["source"]) + (f" {row['card']}" if row["card"] else ""),
-        state=_state_words(row, locale, time_zone),
+        state=_state_words(row, time_zone),
         amount=_money(Decimal(row["amount"]), currency),
         is_settled=is_settled,
     )
 
 
-def _state_words(row: dict[str, str], locale: Locale, time_zone: str) -> str:
+def _state_words(row: dict[str, str], time_zone: str) -> str:
     if row["state"] == FundingLeg.State.PAID:
         if not row["paid_at"]:
             return pgettext("document", "Paid")
         paid_on = datetime.fromisoformat(row["paid_at"]).astimezone(ZoneInfo(time_zone)).date()
-        return pgettext("document", "Paid on %(day)s") % {"day": formats.day(paid_on, locale)}
+        return pgettext("document", "Paid on %(day)s") % {"day": day_words(paid_on)}
     if row["state"] == FundingLeg.State.REQUIRES_ACTION:
         return pgettext("document", "Waits for your confirmation to your bank")
     if row["source"] == FundingLeg.Source.CARD:
@@ -322,4 +328,5 @@ def _kwh(energy_wh: str) -> Decimal:
 
 
 def _money(amount: Decimal, currency: str) -> str:
-    return formats.with_minus_sign(money_words(amount, currency))
+    """With a real minus sign, which digits line up with."""
+    return money_words(amount, currency).replace("-", "\N{MINUS SIGN}")

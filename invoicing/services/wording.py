@@ -7,9 +7,8 @@ from typing import Any
 from django.utils.translation import pgettext
 
 from billing.models import FundingLeg
-from common.formats import babel_locale
+from common.formats import exact_duration_words, exact_energy_words
 from common.units import SECONDS_PER_HOUR, wh_to_kwh
-from invoicing.domain import formats
 
 # A duration as tariffs.domain.words writes it.
 _SECONDS = re.compile(r"(\d+) s\b")
@@ -54,17 +53,16 @@ def _condition_words(condition: dict[str, str]) -> str:
         "power": pgettext("document", "power"),
         "current": pgettext("document", "current"),
     }.get(condition["code"], "")
-    words = _SECONDS.sub(lambda seconds: formats.duration(int(seconds[1])), condition["words"])
+    words = _SECONDS.sub(lambda seconds: exact_duration_words(int(seconds[1])), condition["words"])
     return f"{subject} {words}".strip()
 
 
 def _step_words(kind: str, measured: Decimal, step_size: int) -> str:
     if kind == "ENERGY":
-        locale = babel_locale()
-        used, step = (formats.quantity(energy, "kWh", locale) for energy in (measured, wh_to_kwh(Decimal(step_size))))
+        used, step = (exact_energy_words(energy) for energy in (measured, wh_to_kwh(Decimal(step_size))))
     else:
-        used = formats.duration(int((measured * SECONDS_PER_HOUR).to_integral_value()))
-        step = formats.duration(step_size)
+        used = exact_duration_words(int((measured * SECONDS_PER_HOUR).to_integral_value()))
+        step = exact_duration_words(step_size)
     return pgettext("document", "%(used)s used, billed in steps of %(step)s") % {"used": used, "step": step}
 
 

@@ -1,14 +1,20 @@
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from django.utils import translation
 
 from common.formats import (
+    day_words,
     duration_words,
     energy_words,
+    exact_duration_words,
+    exact_energy_words,
     money_words,
     number_words,
+    percent_words,
     power_words,
+    span_words,
     unit_price_words,
 )
 
@@ -61,3 +67,40 @@ def test_energy_power_and_numbers_drop_empty_places() -> None:
     assert energy_words(Decimal(5500)) == "5.5 kWh"
     assert power_words(Decimal(10_840)) == "10.8 kW"
     assert number_words(Decimal("1234.500"), 3) == "1,234.5"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (50, "50 s"), (720, "12 min"), (750, "12 min 30 s"), (4320, "1 h 12 min"), (3605, "1 h 00 min 05 s")],
+)
+def test_an_exact_duration_loses_nothing(seconds: int, words: str) -> None:
+    assert plain(exact_duration_words(seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        (datetime(2026, 11, 20, 13, 2, tzinfo=UTC), datetime(2026, 11, 20, 14, 14, tzinfo=UTC), "14:02 – 15:14 CET"),
+        (
+            datetime(2026, 11, 20, 22, 10, tzinfo=UTC),
+            datetime(2026, 11, 21, 0, 5, tzinfo=UTC),
+            "23:10 – 21 November 2026, 01:05 CET",
+        ),
+        # The hour that happens twice: an hour and a half, not half an hour.
+        (
+            datetime(2026, 10, 25, 0, 15, tzinfo=UTC),
+            datetime(2026, 10, 25, 1, 45, tzinfo=UTC),
+            "02:15 CEST – 02:45 CET",
+        ),
+    ],
+)
+def test_a_span_is_local_and_unambiguous(start: datetime, end: datetime, words: str) -> None:
+    assert plain(span_words(start, end, "Europe/Berlin")) == words
+
+
+def test_exact_energy_days_and_percents_follow_the_reader_s_language() -> None:
+    with translation.override("de"):
+        assert exact_energy_words(Decimal("1203.5")) == "1.203,500\N{NO-BREAK SPACE}kWh"
+        assert percent_words(Decimal("5.500")) == "5,5\N{NO-BREAK SPACE}%"
+        assert day_words(date(2026, 11, 20)) == "20. November 2026"
+    assert percent_words(Decimal("19.000")) == "19\N{NO-BREAK SPACE}%"
