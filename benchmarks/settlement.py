@@ -1,13 +1,16 @@
 """Settling wallet sessions on PostgreSQL beside pgbench's TPC-B-like transactions on the same server.
 
-Ours, per session: everything the settlement task does with it. One transaction that locks the session and the driver's
+settlement: everything the settlement task does with a session. One transaction that locks the session and the driver's
 accounts, reads tariff, contract, meter values, lots, hold and system accounts, rates the session, and writes a Cdr, its
 cost line, the funding leg, the ledger transaction with three entries (wallet, revenue, VAT; hash chain included), the
 wallet, its lot, the captured hold and the session; then the commit. Not in it: django-q fetching the task.
 Each session is an hour at an AC connector with a register value every five minutes, of one of 100 drivers.
 
-Theirs: `pgbench -M simple`, its default script, scale 10. Both run with the server's own durability settings, one after
-the other, with the same number of client processes or connections; ratios are of transactions per second.
+posting: the part of it that is the ledger's, through the one posting function: lock the wallet, chain and write the
+same three entries, move the balance, commit.
+
+pgbench: `-M simple`, its default script, scale 10. All run with the server's own durability settings, one after the
+other, with the same number of client processes or connections; ratios are of transactions per second.
 
 `python -m benchmarks.settlement` prints one JSON object. Needs DATABASE_URL to name a PostgreSQL server where databases
 may be created, and pgbench; two scratch databases are created and dropped.
@@ -21,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +32,7 @@ from typing import Any
 
 CLIENTS = (1, 2, 8)
 ROUNDS = 3
-SESSIONS_PER_ROUND = {1: 1200, 2: 2400, 8: 4000}
+PER_ROUND = {1: 1200, 2: 2400, 8: 4000}
 WARM_UP = 60
 PGBENCH_SECONDS = 3
 PGBENCH_SCALE = 10
@@ -47,25 +50,34 @@ def run() -> dict[str, Any]:
     pgbench = shutil.which("pgbench")
     if pgbench is None:
         return {"skipped": "needs pgbench: sudo apt-get install -y postgresql-contrib"}
-    ours: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
-    theirs: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     with _scratch(database, "settlement") as name, _scratch(database, "pgbench") as rival:
         server = _libpq(database)
         _run([pgbench, "-i", "-q", "-s", str(PGBENCH_SCALE), rival], server)
         _inside("prepare", name)
-        done = 0
-        for _ in range(ROUNDS):
-            for clients in CLIENTS:
-                theirs[clients].append(_pgbench(pgbench, rival, clients, server))
-                ours[clients].append(_settle(name, clients, after=done))
-                done += _sessions_of(clients)
-        _inside("verify", name)
+        results = {}
+        for verb in ("settle", "post"):
+            results[verb] = _beside_pgbench(verb, name, lambda clients: _pgbench(pgbench, rival, clients, server))
+            if verb == "settle":
+                _inside("verify", name)
+    return {"aim": 0.7, "settlement": results["settle"], "posting": results["post"]}
+
+
+def _beside_pgbench(verb: str, name: str, rival: Callable[[int], float]) -> dict[str, Any]:
+    """Rounds of both, in turn; medians make the ratios."""
+    ours: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    theirs: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    done = 0
+    for _ in range(ROUNDS):
+        for clients in CLIENTS:
+            theirs[clients].append(rival(clients))
+            ours[clients].append(_work_off(verb, name, clients, after=done))
+            done += _units_of(clients)
     return {
         "ratio_to_pgbench": {
             str(clients): round(statistics.median(ours[clients]) / statistics.median(theirs[clients]), 2)
             for clients in CLIENTS
         },
-        "settled_per_second": {str(clients): [round(rate) for rate in ours[clients]] for clients in CLIENTS},
+        "per_second": {str(clients): [round(rate) for rate in ours[clients]] for clients in CLIENTS},
         "pgbench_per_second": {str(clients): [round(rate) for rate in theirs[clients]] for clients in CLIENTS},
     }
 
@@ -115,17 +127,17 @@ def _inside(verb: str, name: str) -> None:
     subprocess.run([sys.executable, "-m", "benchmarks.settlement", verb], env=_child_environment(name), check=True)
 
 
-def _sessions_of(clients: int) -> int:
-    """How many sessions one round with so many clients uses up."""
-    return SESSIONS_PER_ROUND[clients] + WARM_UP * clients
+def _units_of(clients: int) -> int:
+    """How many sessions or postings one round with so many clients uses up."""
+    return PER_ROUND[clients] + WARM_UP * clients
 
 
-def _settle(name: str, clients: int, *, after: int) -> float:
-    """Sessions settled per second by `clients` processes, from the common start to the last end."""
-    each = SESSIONS_PER_ROUND[clients] // clients
+def _work_off(verb: str, name: str, clients: int, *, after: int) -> float:
+    """Sessions or postings per second by `clients` processes, from the common start to the last end."""
+    each = PER_ROUND[clients] // clients
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.settlement", "work", str(after), str(each), str(clients), str(index)],
+            [sys.executable, "-m", "benchmarks.settlement", verb, str(after), str(each), str(clients), str(index)],
             env=_child_environment(name),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -142,8 +154,11 @@ def _settle(name: str, clients: int, *, after: int) -> float:
         worker.stdin.write("go\n")
         worker.stdin.flush()
     for worker in workers:
-        assert worker.wait() == 0
-    return each * clients / (time.perf_counter() - started)
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "done\n"
+    spent = time.perf_counter() - started
+    assert all(worker.wait() == 0 for worker in workers)
+    return each * clients / spent
 
 
 def _prepare() -> None:
@@ -164,7 +179,7 @@ def _prepare() -> None:
     for contract in contracts:
         fill_wallet(contract.driver, "1000000.00")
     wallets = {row.driver_id: row.pk for row in LedgerAccount.objects.filter(code="wallet")}
-    count = ROUNDS * sum(_sessions_of(clients) for clients in CLIENTS)
+    count = ROUNDS * sum(_units_of(clients) for clients in CLIENTS)
     sessions = []
     for index in range(count):
         contract = contracts[index % DRIVERS]
@@ -219,20 +234,48 @@ def _prepare() -> None:
         cursor.execute("ANALYZE")
 
 
-def _work(after: int, each: int, clients: int, index: int) -> None:
-    """Warm up, say so, wait for the word, settle `each` sessions: every so-many-th of those after the first `after`."""
+def _work(verb: str, after: int, each: int, clients: int, index: int) -> None:
+    """Warm up, say so, wait for the word, do `each` units: every so-many-th of those after the first `after`."""
     from billing.models import ChargingSession
     from billing.services.settlement import settle
 
     # The first session is the template of the others.
-    sessions = ChargingSession.objects.order_by("pk").values_list("pk", flat=True)[1 + after :]
+    sessions = ChargingSession.objects.order_by("pk").values_list("pk", "driver_id")[1 + after :]
     share = list(sessions[: (each + WARM_UP) * clients][index::clients])
-    for session_id in share[:WARM_UP]:
-        settle(session_id)
+
+    def work(session_id: int, driver_id: int) -> None:
+        if verb == "settle":
+            settle(session_id)
+        else:
+            _post(session_id, driver_id)
+
+    for unit in share[:WARM_UP]:
+        work(*unit)
     print("ready", flush=True)
     sys.stdin.readline()
-    for session_id in share[WARM_UP:]:
-        settle(session_id)
+    for unit in share[WARM_UP:]:
+        work(*unit)
+    print("done", flush=True)
+
+
+def _post(session_id: int, driver_id: int) -> None:
+    """What settling a session posts, and nothing else of it."""
+    from billing.domain.postings import credit, debit, system, vat_account, wallet
+    from billing.services.ledger import post
+    from common import clock
+
+    post(
+        idempotency_key=f"bench:{session_id}",
+        event="session_settled",
+        occurred_at=clock.now(),
+        currency="EUR",
+        postings=[
+            debit(wallet(driver_id, "EUR"), Decimal("10.20")),
+            credit(system("revenue_energy", "EUR"), Decimal("8.57")),
+            credit(vat_account("DE", Decimal(19), "EUR"), Decimal("1.63")),
+        ],
+        reference=str(session_id),
+    )
 
 
 def main() -> None:
@@ -243,8 +286,8 @@ def main() -> None:
     verb, *arguments = sys.argv[1:] or ["run"]
     if verb == "prepare":
         _prepare()
-    elif verb == "work":
-        _work(*map(int, arguments))
+    elif verb in ("settle", "post"):
+        _work(verb, *map(int, arguments))
     elif verb == "verify":
         from billing.services.books import assert_books
 

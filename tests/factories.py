@@ -7,7 +7,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import factory
 
@@ -16,14 +16,32 @@ from common.ids import new_code
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
 from tariffs.models import Tariff, TariffAssignment, TariffVersion, VatRate
 
-# A factory called makes a model, which its own types do not say; as Any it passes for whatever it makes.
-ModelFactory: Any = factory.django.DjangoModelFactory
+M = TypeVar("M")
+
+if TYPE_CHECKING:
+
+    class ModelFactory(Generic[M]):
+        """A factory called makes a model, which its own types do not say."""
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> M: ...  # type: ignore[misc]
+
+        @classmethod
+        def create(cls, **kwargs: Any) -> M: ...
+
+        @classmethod
+        def build(cls, **kwargs: Any) -> M: ...
+
+        @classmethod
+        def create_batch(cls, size: int, **kwargs: Any) -> list[M]: ...
+
+else:
+    ModelFactory = factory.django.DjangoModelFactory
 
 # Contracts and tariffs of the factories are in force from here on.
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-class UserFactory(ModelFactory):
+class UserFactory(ModelFactory[User]):
     """Ada's login."""
 
     class Meta:
@@ -44,7 +62,7 @@ class StaffFactory(UserFactory):
     is_superuser = True
 
 
-class CustomerGroupFactory(ModelFactory):
+class CustomerGroupFactory(ModelFactory[CustomerGroup]):
     class Meta:
         model = CustomerGroup
 
@@ -52,7 +70,7 @@ class CustomerGroupFactory(ModelFactory):
     name = "Individuals"
 
 
-class PartnerFactory(ModelFactory):
+class PartnerFactory(ModelFactory[Partner]):
     class Meta:
         model = Partner
 
@@ -60,7 +78,7 @@ class PartnerFactory(ModelFactory):
     is_corporate_customer = True
 
 
-class DriverFactory(ModelFactory):
+class DriverFactory(ModelFactory[Driver]):
     """Ada, with a login and no contract yet."""
 
     class Meta:
@@ -71,7 +89,7 @@ class DriverFactory(ModelFactory):
     email = factory.LazyAttribute(lambda driver: driver.user.email if driver.user else "")
 
 
-class ContractTypeFactory(ModelFactory):
+class ContractTypeFactory(ModelFactory[ContractType]):
     """Pay as you go: the card is charged after the session, the wallet is not touched."""
 
     class Meta:
@@ -96,7 +114,7 @@ class ContractTypeFactory(ModelFactory):
         preauth = factory.Trait(billing_model=ContractType.BillingModel.PREAUTH, name="Pre-authorised")
 
 
-class ContractFactory(ModelFactory):
+class ContractFactory(ModelFactory[Contract]):
     class Meta:
         model = Contract
 
@@ -105,7 +123,7 @@ class ContractFactory(ModelFactory):
     starts_at = LONG_AGO
 
 
-class TokenFactory(ModelFactory):
+class TokenFactory(ModelFactory[Token]):
     class Meta:
         model = Token
 
@@ -114,7 +132,7 @@ class TokenFactory(ModelFactory):
     driver = factory.SubFactory(DriverFactory)
 
 
-class LegalEntityFactory(ModelFactory):
+class LegalEntityFactory(ModelFactory[LegalEntity]):
     class Meta:
         model = LegalEntity
         django_get_or_create = ("document_prefix",)
@@ -129,7 +147,7 @@ class LegalEntityFactory(ModelFactory):
     time_zone = "Europe/Berlin"
 
 
-class RegionFactory(ModelFactory):
+class RegionFactory(ModelFactory[Region]):
     class Meta:
         model = Region
         django_get_or_create = ("code",)
@@ -139,7 +157,7 @@ class RegionFactory(ModelFactory):
     country = "DE"
 
 
-class LocationFactory(ModelFactory):
+class LocationFactory(ModelFactory[Location]):
     class Meta:
         model = Location
 
@@ -154,7 +172,7 @@ class LocationFactory(ModelFactory):
     time_zone = "Europe/Berlin"
 
 
-class ChargePointFactory(ModelFactory):
+class ChargePointFactory(ModelFactory[ChargePoint]):
     class Meta:
         model = ChargePoint
 
@@ -162,7 +180,7 @@ class ChargePointFactory(ModelFactory):
     location = factory.SubFactory(LocationFactory)
 
 
-class EvseFactory(ModelFactory):
+class EvseFactory(ModelFactory[Evse]):
     class Meta:
         model = Evse
 
@@ -170,7 +188,7 @@ class EvseFactory(ModelFactory):
     number = 1
 
 
-class ConnectorFactory(ModelFactory):
+class ConnectorFactory(ModelFactory[Connector]):
     """An 11 kW AC connector in Berlin; `dc=True` and `hpc=True` are faster."""
 
     class Meta:
@@ -226,7 +244,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-class TariffFactory(ModelFactory):
+class TariffFactory(ModelFactory[Tariff]):
     class Meta:
         model = Tariff
 
@@ -235,7 +253,7 @@ class TariffFactory(ModelFactory):
     currency = "EUR"
 
 
-class TariffVersionFactory(ModelFactory):
+class TariffVersionFactory(ModelFactory[TariffVersion]):
     """Published: 0.40 €/kWh net plus VAT of the country. Give `document` for any other price."""
 
     class Meta:
@@ -250,7 +268,7 @@ class TariffVersionFactory(ModelFactory):
     published_at = LONG_AGO
 
 
-class NetworkAssignmentFactory(ModelFactory):
+class NetworkAssignmentFactory(ModelFactory[TariffAssignment]):
     """The tariff of the whole network. A tariff without a published version prices nothing: make one too."""
 
     class Meta:
@@ -261,7 +279,7 @@ class NetworkAssignmentFactory(ModelFactory):
     valid_from = LONG_AGO
 
 
-class VatRateFactory(ModelFactory):
+class VatRateFactory(ModelFactory[VatRate]):
     class Meta:
         model = VatRate
         django_get_or_create = ("country", "valid_from")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 
 from django.db.models import F
@@ -45,7 +46,7 @@ def broken_chains(now: datetime) -> Iterator[Finding]:
                     occurred_at=entry.occurred_at,
                 ),
             )
-            found = Tip(entry.sequence or 0, entry.balance_after or 0, entry.hash)
+            found = Tip(entry.sequence or 0, entry.balance_after or Decimal(0), entry.hash)
             if found != expected or entry.previous_hash != tip.hash:
                 yield _broken(f"ledger entry {entry.pk}", f"breaks the chain of {entry.key} at number {entry.sequence}")
             # Go on from what stands there, so that one broken link is one finding.

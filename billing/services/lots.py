@@ -40,6 +40,8 @@ def take_from_lots(state: AccountState, amount: Decimal, *, at: datetime) -> lis
 def lower_lots(taken: Sequence[Source]) -> None:
     """Lower each named lot by its part; the wallet's account is locked by the caller."""
     for source in taken:
+        if source.lot_id is None:
+            raise ValueError("only lots can be lowered")
         # Rounded, because SQLite subtracts doubles.
         remaining = Round(F("remaining") - source.limit, precision=MONEY_PLACES)
         WalletLot.objects.filter(pk=source.lot_id).update(remaining=remaining)

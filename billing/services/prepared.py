@@ -24,7 +24,9 @@ def fetch_prepared(sql: str, parameter: Any) -> tuple[Any, ...] | None:
     As from any of Django's cursors: its errors, its execute wrappers.
     """
     connection.ensure_connection()
-    with connection.make_cursor(_PreparingCursor(connection.connection)) as cursor:
+    # What Django wraps is a driver's cursor; its stubs name the wrapper.
+    driver_cursor: Any = _PreparingCursor(connection.connection)
+    with connection.make_cursor(driver_cursor) as cursor:
         cursor.execute(sql, (parameter,))
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row

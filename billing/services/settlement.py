@@ -3,17 +3,19 @@
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django_q.tasks import async_task
 
+from billing.domain.plan import PostingPlan
 from billing.domain.settlement import Bill, Facts, Free, FreeRules, Review, decide
 from billing.models import Cdr, ChargingSession
 from billing.services import settlement_portable, settlement_postgresql
 from billing.services.accounts import lock_accounts
 from billing.services.holds import release_session_holds
-from billing.services.settlement_rows import rows_of
+from billing.services.settlement_rows import BillRows, rows_of
 from common import clock
 from common.errors import VoltledgerError
 
@@ -42,8 +44,8 @@ def settle_session(*, session_id: int) -> Cdr | None:
 @transaction.atomic
 def settle(session_id: int) -> int | None:
     """The same, answering with the id of the Cdr it wrote: None when it wrote none."""
-    is_postgresql = connection.vendor == "postgresql"
-    facts = (settlement_postgresql if is_postgresql else settlement_portable).read_facts(session_id)
+    store = _store()
+    facts = store.read_facts(session_id)
     if facts is None:
         return None
     verdict = decide(facts, _free_rules())
@@ -54,8 +56,7 @@ def settle(session_id: int) -> int | None:
         release_session_holds(session_id=session_id)
     missing = verdict.missing_accounts()
     plan = verdict.posting_plan(lock_accounts(missing) if missing else {})
-    rows = rows_of(verdict, clock.now())
-    cdr_id, card_legs = (settlement_postgresql if is_postgresql else settlement_portable).write_bill(rows, plan)
+    cdr_id, card_legs = store.write_bill(rows_of(verdict, clock.now()), plan)
     for leg_id in card_legs:
         async_task("billing.tasks.collect_leg", leg_id)
     return cdr_id
@@ -88,6 +89,18 @@ def _close_unbilled(facts: Facts, verdict: Free | Review) -> None:
         session.update(outcome=Outcome.IN_REVIEW)
     else:
         session.update(outcome=Outcome.IN_REVIEW, review_reason=verdict.reason, review_note=verdict.note)
+
+
+class _Store(Protocol):
+    """How a database is read and written; what is decided in between is the same for all."""
+
+    def read_facts(self, session_id: int) -> Facts | None: ...
+
+    def write_bill(self, rows: BillRows, plan: PostingPlan | None) -> tuple[int, list[int]]: ...
+
+
+def _store() -> _Store:
+    return settlement_postgresql if connection.vendor == "postgresql" else settlement_portable
 
 
 def _free_rules() -> FreeRules:

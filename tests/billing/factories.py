@@ -29,7 +29,7 @@ def ten_twenty_document() -> str:
     return tariff_document(element(component("ENERGY", PRICE_OF_TEN_TWENTY)))
 
 
-class EndedSessionFactory(ModelFactory):
+class EndedSessionFactory(ModelFactory[ChargingSession]):
     """Ada charged 15 kWh from noon for an hour at an AC connector in Berlin: 10.20 EUR. Pay as you go, not settled."""
 
     class Meta:

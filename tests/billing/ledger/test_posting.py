@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def ada():
 
 
 def pay_in(driver, amount="10.00", **changes):
-    terms = {
+    terms: dict[str, Any] = {
         "idempotency_key": "pay-in:1",
         "event": "wallet_credited",
         "occurred_at": NOON,
@@ -104,14 +105,14 @@ class TestIdempotency:
     def test_other_content_under_the_same_key_is_refused_and_changes_nothing(self, ada, other):
         pay_in(ada)
         purse, elsewhere = wallet(ada.pk, "EUR"), replace(BANK, code="psp_clearing")
-        changes = {
+        changes: dict[str, dict[str, Any]] = {
             "amount": {"postings": [debit(BANK, Decimal("9.00")), credit(purse, Decimal("9.00"))]},
             "event": {"event": "gift"},
             "reference": {"reference": "driver:0"},
             "account": {"postings": [debit(elsewhere, Decimal(10)), credit(purse, Decimal(10))]},
-        }[other]
+        }
         with pytest.raises(IdempotencyConflict):
-            pay_in(ada, **changes)
+            pay_in(ada, **changes[other])
         assert wallet_account(ada.pk, "EUR").posted == Decimal("10.00")
         assert LedgerTransaction.objects.count() == 1
 
