@@ -160,28 +160,21 @@ def test_a_card_past_its_date_is_declined_for_good(ada: Driver) -> None:
 class TestConfirmation:
     """The bank wants Ada's confirmation: everything pauses, and a link is mailed."""
 
-    @pytest.fixture
-    def leg(self, ada: Driver) -> FundingLeg:
-        save_card(ada, "confirm_each")
-        leg = owe(ada)
-        collect_leg(leg_id=leg.pk)
-        return leg
-
-    def test_the_leg_waits_for_the_driver(self, ada: Driver, leg: FundingLeg) -> None:
-        now = standing(leg)
+    def test_the_leg_waits_for_the_driver(self, ada: Driver, unconfirmed: FundingLeg) -> None:
+        now = standing(unconfirmed)
         assert (now.leg, now.session) == ("requires_action", "due")
         assert now.payments == [("requires_action", "", "")]
         assert (now.charged, now.posted, now.owed) == (NOTHING, NOTHING, OWED)
-        payment = last_payment(leg)
-        told = collection_of(leg.pk)
+        payment = last_payment(unconfirmed)
+        told = collection_of(unconfirmed.pk)
         assert told.action_url == payment.action_url
         assert told.action_url == f"http://127.0.0.1:8000/pay/fake/confirm/{payment.provider_reference}/"
         assert told.reason == "Your bank wants you to confirm this payment."
-        assert collect_leg(leg_id=leg.pk, is_early=True) is None
+        assert collect_leg(leg_id=unconfirmed.pk, is_early=True) is None
 
-    def test_the_link_is_mailed_once_it_is_written_down(self, ada: Driver, leg: FundingLeg) -> None:
+    def test_the_link_is_mailed_once_it_is_written_down(self, ada: Driver, unconfirmed: FundingLeg) -> None:
         assert queued().count("mail_confirmation_link") == 1
-        payment = last_payment(leg)
+        payment = last_payment(unconfirmed)
 
         assert send_confirmation_link(payment_id=payment.pk)
 
@@ -190,29 +183,29 @@ class TestConfirmation:
         assert payment.action_url in message.body
         assert "€6.20" in message.body
 
-    def test_confirmed_it_is_paid(self, leg: FundingLeg) -> None:
-        payment = last_payment(leg)
+    def test_confirmed_it_is_paid(self, unconfirmed: FundingLeg) -> None:
+        payment = last_payment(unconfirmed)
         bank.answer_bank(payment_reference=payment.provider_reference, is_confirmed=True)
 
         reread_payment(payment_id=payment.pk)
 
-        now = standing(leg)
+        now = standing(unconfirmed)
         assert (now.leg, now.session) == ("paid", "paid")
         assert (now.charged, now.posted, now.owed) == (OWED, OWED, NOTHING)
-        assert collection_of(leg.pk).action_url == ""
+        assert collection_of(unconfirmed.pk).action_url == ""
         assert not send_confirmation_link(payment_id=payment.pk)
 
-    def test_refused_it_is_asked_again_later(self, leg: FundingLeg) -> None:
-        payment = last_payment(leg)
+    def test_refused_it_is_asked_again_later(self, unconfirmed: FundingLeg) -> None:
+        payment = last_payment(unconfirmed)
         bank.answer_bank(payment_reference=payment.provider_reference, is_confirmed=False)
 
         reread_payment(payment_id=payment.pk)
 
-        now = standing(leg)
+        now = standing(unconfirmed)
         assert now.leg == "retrying"
         assert now.payments == [("failed", "sca", "authentication_failed")]
         assert now.charged == NOTHING
-        assert collection_of(leg.pk).reason == "The payment was not confirmed at the bank."
+        assert collection_of(unconfirmed.pk).reason == "The payment was not confirmed at the bank."
 
 
 def test_what_a_wallet_driver_owes_is_not_taken_from_a_card_unasked(ada: Driver) -> None:

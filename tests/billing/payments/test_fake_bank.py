@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,13 +28,10 @@ from billing.providers.errors import (
 from billing.providers.fake import bank
 from billing.providers.fake.cards import TEST_CARDS
 from billing.providers.registry import get_provider
+from tests.billing.factories import eur
 from tests.billing.payments.world import NOON, save_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def euros(amount: str) -> Money:
-    return Money(Decimal(amount), "EUR")
 
 
 @pytest.fixture
@@ -48,7 +44,7 @@ def request_on(method: PaymentMethod, amount: str = "50.00", key: str = "session
         idempotency_key=key,
         customer=method.provider_customer,
         method=method.provider_reference,
-        amount=euros(amount),
+        amount=eur(amount),
         description="#1",
         return_url="http://testserver/back/",
     )
@@ -83,7 +79,7 @@ class TestIdempotency:
         assert provider.charge(request_on(method)) == first
         assert first.decline_code == "insufficient_funds"
 
-    @pytest.mark.parametrize("other", [{"amount": euros("50.01")}, {"amount": Money(50, "CHF")}, {"return_url": "x"}])
+    @pytest.mark.parametrize("other", [{"amount": eur("50.01")}, {"amount": Money(50, "CHF")}, {"return_url": "x"}])
     def test_other_terms_under_the_key_are_refused(
         self, ada: Driver, provider: PaymentProvider, other: dict[str, Any]
     ) -> None:
@@ -106,16 +102,16 @@ class TestHolds:
     def test_part_of_a_hold_is_taken_and_the_rest_let_go(self, ada: Driver, provider: PaymentProvider) -> None:
         with time_machine.travel(NOON, tick=False):
             held = provider.hold(request_on(save_card(ada)))
-            assert (held.state, held.amount, held.captured) == (PaymentState.HELD, euros("50.00"), euros("0"))
+            assert (held.state, held.amount, held.captured) == (PaymentState.HELD, eur("50.00"), eur("0"))
             assert held.expires_at == NOON + timedelta(days=7)
 
-            taken = provider.capture(CaptureRequest("session:1:capture", held.reference, euros("12.34")))
-            again = provider.capture(CaptureRequest("session:1:capture", held.reference, euros("12.34")))
+            taken = provider.capture(CaptureRequest("session:1:capture", held.reference, eur("12.34")))
+            again = provider.capture(CaptureRequest("session:1:capture", held.reference, eur("12.34")))
 
         assert taken == again
-        assert (taken.state, taken.amount, taken.captured) == (PaymentState.SUCCEEDED, euros("50.00"), euros("12.34"))
+        assert (taken.state, taken.amount, taken.captured) == (PaymentState.SUCCEEDED, eur("50.00"), eur("12.34"))
         with pytest.raises(RequestRefused):
-            provider.capture(CaptureRequest("session:1:capture:again", held.reference, euros("1.00")))
+            provider.capture(CaptureRequest("session:1:capture:again", held.reference, eur("1.00")))
 
     @pytest.mark.parametrize("amount", ["50.01", "0.00", "-1.00"])
     def test_more_than_the_hold_or_nothing_cannot_be_taken(
@@ -124,11 +120,11 @@ class TestHolds:
         held = provider.hold(request_on(save_card(ada)))
 
         with pytest.raises(RequestRefused):
-            provider.capture(CaptureRequest("session:1:capture", held.reference, euros(amount)))
+            provider.capture(CaptureRequest("session:1:capture", held.reference, eur(amount)))
 
         now = provider.fetch(idempotency_key="session:1:hold")
         assert now is not None
-        assert (now.state, now.captured) == (PaymentState.HELD, euros("0"))
+        assert (now.state, now.captured) == (PaymentState.HELD, eur("0"))
 
     def test_a_released_hold_takes_nothing_more(self, ada: Driver, provider: PaymentProvider) -> None:
         held = provider.hold(request_on(save_card(ada)))
@@ -138,7 +134,7 @@ class TestHolds:
         assert released.state is PaymentState.CANCELLED
         assert provider.release(idempotency_key="session:1:release", reference=held.reference) == released
         with pytest.raises(RequestRefused):
-            provider.capture(CaptureRequest("session:1:capture", held.reference, euros("1.00")))
+            provider.capture(CaptureRequest("session:1:capture", held.reference, eur("1.00")))
 
     def test_releasing_comes_too_late_for_what_was_taken(self, ada: Driver, provider: PaymentProvider) -> None:
         charged = provider.charge(request_on(save_card(ada)))
@@ -151,7 +147,7 @@ class TestHolds:
         with time_machine.travel(NOON + timedelta(days=7), tick=False):
             now = provider.fetch(idempotency_key="session:1:hold")
             with pytest.raises(RequestRefused):
-                provider.capture(CaptureRequest("session:1:capture", held.reference, euros("1.00")))
+                provider.capture(CaptureRequest("session:1:capture", held.reference, eur("1.00")))
 
         assert now is not None
         assert now.state is PaymentState.CANCELLED
@@ -172,30 +168,30 @@ class TestRefunds:
     def test_no_more_is_given_back_than_was_taken(self, ada: Driver, provider: PaymentProvider) -> None:
         charged = provider.charge(request_on(save_card(ada)))
 
-        first = provider.refund(RefundRequest("refund:1", charged.reference, euros("30.00")))
-        assert provider.refund(RefundRequest("refund:1", charged.reference, euros("30.00"))) == first
+        first = provider.refund(RefundRequest("refund:1", charged.reference, eur("30.00")))
+        assert provider.refund(RefundRequest("refund:1", charged.reference, eur("30.00"))) == first
         with pytest.raises(RequestRefused):
-            provider.refund(RefundRequest("refund:2", charged.reference, euros("20.01")))
-        last = provider.refund(RefundRequest("refund:3", charged.reference, euros("20.00")))
+            provider.refund(RefundRequest("refund:2", charged.reference, eur("20.01")))
+        last = provider.refund(RefundRequest("refund:3", charged.reference, eur("20.00")))
 
         assert (first.state, first.amount, first.payment_reference) == (
             PaymentState.SUCCEEDED,
-            euros("30.00"),
+            eur("30.00"),
             charged.reference,
         )
-        assert last.amount == euros("20.00")
+        assert last.amount == eur("20.00")
         with pytest.raises(RequestRefused):
-            provider.refund(RefundRequest("refund:4", charged.reference, euros("0.01")))
+            provider.refund(RefundRequest("refund:4", charged.reference, eur("0.01")))
 
     def test_of_a_hold_only_what_was_captured(self, ada: Driver, provider: PaymentProvider) -> None:
         held = provider.hold(request_on(save_card(ada)))
         with pytest.raises(RequestRefused):
-            provider.refund(RefundRequest("refund:1", held.reference, euros("1.00")))
-        provider.capture(CaptureRequest("capture", held.reference, euros("5.00")))
+            provider.refund(RefundRequest("refund:1", held.reference, eur("1.00")))
+        provider.capture(CaptureRequest("capture", held.reference, eur("5.00")))
 
         with pytest.raises(RequestRefused):
-            provider.refund(RefundRequest("refund:2", held.reference, euros("5.01")))
-        assert provider.refund(RefundRequest("refund:3", held.reference, euros("5.00"))).amount == euros("5.00")
+            provider.refund(RefundRequest("refund:2", held.reference, eur("5.01")))
+        assert provider.refund(RefundRequest("refund:3", held.reference, eur("5.00"))).amount == eur("5.00")
 
 
 def test_an_answer_is_lost_after_the_effect_once(ada: Driver, provider: PaymentProvider) -> None:
@@ -237,9 +233,9 @@ def test_every_call_refuses_an_open_transaction(ada: Driver, provider: PaymentPr
         lambda: provider.forget_method(method.provider_reference),
         lambda: provider.charge(request_on(method)),
         lambda: provider.hold(request_on(method)),
-        lambda: provider.capture(CaptureRequest("c", "x", euros("1"))),
+        lambda: provider.capture(CaptureRequest("c", "x", eur("1"))),
         lambda: provider.release(idempotency_key="r", reference="x"),
-        lambda: provider.refund(RefundRequest("r", "x", euros("1"))),
+        lambda: provider.refund(RefundRequest("r", "x", eur("1"))),
         lambda: provider.fetch(idempotency_key="x"),
     ]
     for call in calls:

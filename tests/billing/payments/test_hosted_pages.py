@@ -10,9 +10,8 @@ from accounts.models import Driver
 from billing.models import FakeProviderObject, FundingLeg, PaymentMethod
 from billing.providers.fake.cards import TEST_CARDS
 from billing.services import methods
-from billing.services.payments import collect_leg
 from tests.billing.payments.test_methods import logged_in
-from tests.billing.payments.world import NOON, RETURN_URL, last_payment, owe, save_card, standing
+from tests.billing.payments.world import NOON, RETURN_URL, last_payment, standing
 from tests.factories import DriverFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,48 +140,41 @@ class TestCardPage:
 
 
 class TestConfirmationPage:
-    @pytest.fixture
-    def leg(self, ada: Driver) -> FundingLeg:
-        save_card(ada, "confirm_each")
-        leg = owe(ada)
-        collect_leg(leg_id=leg.pk)
-        return leg
-
-    def test_it_says_how_much_and_from_which_card(self, leg: FundingLeg) -> None:
-        html = Client().get(last_payment(leg).action_url).content.decode()
+    def test_it_says_how_much_and_from_which_card(self, unconfirmed: FundingLeg) -> None:
+        html = Client().get(last_payment(unconfirmed).action_url).content.decode()
 
         assert "€6.20" in html
         assert "the card ending in 3184" in html
 
-    def test_yes_pays_and_leads_back_to_the_session(self, ada: Driver, leg: FundingLeg) -> None:
-        action_url = last_payment(leg).action_url
-        public_id = leg.cdr.charging_session.public_id
+    def test_yes_pays_and_leads_back_to_the_session(self, ada: Driver, unconfirmed: FundingLeg) -> None:
+        action_url = last_payment(unconfirmed).action_url
+        public_id = unconfirmed.cdr.charging_session.public_id
 
         back = Client().post(action_url, {"answer": "confirm"})
         assert back.headers["Location"] == f"http://127.0.0.1:8000/pay/sessions/{public_id}/confirmed/"
         done = logged_in(ada).get(back.headers["Location"])
 
         assert (done.status_code, done.headers["Location"]) == (302, reverse("session_detail", args=[public_id]))
-        assert standing(leg).leg == "paid"
+        assert standing(unconfirmed).leg == "paid"
         assert Client().post(action_url, {"answer": "refuse"}).status_code == 410
-        assert standing(leg).charged == leg.amount
+        assert standing(unconfirmed).charged == unconfirmed.amount
 
     @pytest.mark.parametrize("answer", ["refuse", "", "anything"])
-    def test_anything_but_yes_is_no(self, ada: Driver, leg: FundingLeg, answer: str) -> None:
-        back = Client().post(last_payment(leg).action_url, {"answer": answer})
+    def test_anything_but_yes_is_no(self, ada: Driver, unconfirmed: FundingLeg, answer: str) -> None:
+        back = Client().post(last_payment(unconfirmed).action_url, {"answer": answer})
         logged_in(ada).get(back.headers["Location"])
 
-        assert standing(leg).payments == [("failed", "sca", "authentication_failed")]
-        assert standing(leg).charged == 0
+        assert standing(unconfirmed).payments == [("failed", "sca", "authentication_failed")]
+        assert standing(unconfirmed).charged == 0
 
-    def test_coming_back_is_for_the_driver_alone(self, leg: FundingLeg) -> None:
-        address = reverse("payment_return", args=[leg.cdr.charging_session.public_id])
+    def test_coming_back_is_for_the_driver_alone(self, unconfirmed: FundingLeg) -> None:
+        address = reverse("payment_return", args=[unconfirmed.cdr.charging_session.public_id])
 
         assert logged_in(DriverFactory()).get(address).status_code == 404
         assert Client().get(address).headers["Location"] == f"/account/login/?next={address}"
 
-    def test_forms_of_other_sites_are_refused(self, leg: FundingLeg) -> None:
-        url = last_payment(leg).action_url
+    def test_forms_of_other_sites_are_refused(self, unconfirmed: FundingLeg) -> None:
+        url = last_payment(unconfirmed).action_url
 
         assert Client(enforce_csrf_checks=True).post(url, {"answer": "confirm"}).status_code == 403
-        assert standing(leg).charged == 0
+        assert standing(unconfirmed).charged == 0
