@@ -20,7 +20,7 @@ SCHEDULES = [
 
 def settle_session(session_id: int) -> None:
     """A session ended: settle it."""
-    settlement.settle_session(session_id=session_id)
+    settlement.settle(session_id)
 
 
 def sweep() -> int:
