@@ -20,11 +20,6 @@ class TokenExpired(Refused):
     sentence = _("This card is no longer valid. Please use another one.")
 
 
-class InsufficientFunds(Refused):
-    code = "insufficient_funds"
-    sentence = _("There is not enough money in the wallet to start. Please top it up first.")
-
-
 class NoPaymentMethod(Refused):
     code = "no_payment_method"
     sentence = _("There is no card to pay with. Please add one under Payment methods.")

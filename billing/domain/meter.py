@@ -30,6 +30,14 @@ class RegisterVerdict:
     doubt: str = ""
 
 
+def is_plausible(*, energy_wh: Decimal, rated_power_w: int | None, duration: timedelta | None) -> bool:
+    """Whether a connector of this rating can have delivered that much in that time; True where either is unknown."""
+    if rated_power_w is None or duration is None:
+        return True
+    hours = Decimal(max(int(duration.total_seconds()), 0)) / 3600
+    return energy_wh <= rated_power_w * hours * POWER_MARGIN + SMALL_CHANGE_WH
+
+
 def judge_register(reading: RegisterReading) -> RegisterVerdict:
     """Accept a plausible stop register; otherwise keep the last good value and name the doubt.
 
@@ -41,9 +49,7 @@ def judge_register(reading: RegisterReading) -> RegisterVerdict:
         return RegisterVerdict(reading.last_good_wh, "meter_stop_missing")
     if stop < 0 or stop < reading.meter_start_wh or stop <= reading.last_good_wh - WHOLE_WH:
         return RegisterVerdict(reading.last_good_wh, "meter_stop_invalid")
-    if reading.rated_power_w is not None and reading.duration is not None:
-        hours = Decimal(int(reading.duration.total_seconds())) / 3600
-        most = reading.rated_power_w * hours * POWER_MARGIN + SMALL_CHANGE_WH
-        if stop - reading.meter_start_wh > most:
-            return RegisterVerdict(stop, "energy_above_rated_power")
+    energy_wh = stop - reading.meter_start_wh
+    if not is_plausible(energy_wh=energy_wh, rated_power_w=reading.rated_power_w, duration=reading.duration):
+        return RegisterVerdict(reading.last_good_wh, "energy_above_rated_power")
     return RegisterVerdict(stop)

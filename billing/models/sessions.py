@@ -63,28 +63,35 @@ class ChargingSession(models.Model):
 
     id = models.AutoField(primary_key=True)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    charge_point = models.ForeignKey(ChargePoint, on_delete=models.PROTECT, related_name="charging_sessions")
+    # Foreign keys without an index of their own are never looked up, or lead an index below.
+    charge_point = models.ForeignKey(
+        ChargePoint, on_delete=models.PROTECT, related_name="charging_sessions", db_index=False
+    )
     connector = models.ForeignKey(
         Connector, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions"
     )
+    # As the station numbered it; `connector` is empty where the network knows no such connector.
+    connector_number = models.PositiveIntegerField(null=True, blank=True, editable=False)
     # Who: all empty when an unknown tag was reported; such a session is parked.
     id_tag = models.CharField(_("id tag"), max_length=36, blank=True)
-    token = models.ForeignKey(Token, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions")
+    token = models.ForeignKey(
+        Token, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
+    )
     driver = models.ForeignKey(
         Driver, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions"
     )
     contract = models.ForeignKey(
-        Contract, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions"
+        Contract, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
     )
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.RFID)
 
     # What it costs: frozen when the session was authorised; later edits of a tariff never reach it.
     tariff_version = models.ForeignKey(
-        TariffVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions"
+        TariffVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
     )
     tariff_digest = models.CharField(max_length=64, blank=True)
     tariff_assignment = models.ForeignKey(
-        TariffAssignment, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        TariffAssignment, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     tariff_trace = models.JSONField(_("why this tariff"), default=list, blank=True)
     currency = models.CharField(max_length=3, blank=True)
@@ -108,6 +115,9 @@ class ChargingSession(models.Model):
     start_reported_at = models.DateTimeField(null=True, blank=True, editable=False)
     start_received_at = models.DateTimeField(null=True, blank=True, editable=False)
     stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
+    # What the first stop report said, believed or not: a repeated stop is recognised by it.
+    stop_reported_at = models.DateTimeField(null=True, blank=True, editable=False)
+    meter_stop_reported_wh = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True, editable=False)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     stop_reason = models.CharField(_("stop reason"), max_length=30, blank=True)
     meter_start_wh = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
@@ -130,7 +140,7 @@ class ChargingSession(models.Model):
         constraints = [
             # A StartTransaction repeated under any message id is the same start.
             models.UniqueConstraint(
-                fields=["charge_point", "connector", "id_tag", "start_reported_at", "meter_start_wh"],
+                fields=["charge_point", "connector_number", "id_tag", "start_reported_at", "meter_start_wh"],
                 name="session_once_per_start_report",
             ),
             models.CheckConstraint(

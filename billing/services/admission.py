@@ -5,14 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from accounts.errors import DriverBlocked
 from accounts.models import Contract, ContractType, Driver, Token
 from accounts.selectors.contracts import contract_in_force
 from accounts.selectors.tokens import find_token
 from billing.admission_errors import (
-    InsufficientFunds,
     NoPaymentMethod,
     NoSubscription,
     OpenDebt,
@@ -21,6 +20,7 @@ from billing.admission_errors import (
     UnknownToken,
 )
 from billing.domain.admission import debt_limit, hold_amount
+from billing.errors import InsufficientFunds
 from billing.models import FundingLeg, PaymentMethod
 from billing.selectors.wallets import available_in_wallet
 from common import clock
@@ -79,7 +79,7 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
             raise InsufficientFunds
         reserved = min(available, usual)
         return Admission(contract=contract, spend_limit=reserved, wallet_hold=reserved)
-    if PaymentMethod.objects.filter(driver_id=driver_id, status=PaymentMethod.Status.ACTIVE).exists():
+    if _has_card(driver_id):
         limit = usual if kind.billing_model == BillingModel.PREAUTH else None
         return Admission(contract=contract, spend_limit=limit, wallet_hold=None)
     if kind.wallet_use == WalletUse.DRAW_FIRST:
@@ -111,12 +111,19 @@ def terms_for(*, connector: Connector, contract: Contract | None, channel: str, 
 
 
 def _refuse_debtor(driver_id: int, kind: ContractType) -> None:
+    """Debt is what was tried in vain, what no source covers, and what waits for a card there is not."""
     limit = debt_limit(kind.debt_policy)
     if limit is None:
         return
     failed = [FundingLeg.State.RETRYING, FundingLeg.State.REQUIRES_ACTION, FundingLeg.State.UNCOLLECTIBLE]
-    debt = FundingLeg.objects.filter(cdr__charging_session__driver_id=driver_id, state__in=failed).aggregate(
-        total=Sum("amount")
-    )["total"]
+    owed = Q(state__in=failed) | Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.DEBT)
+    if not _has_card(driver_id):
+        owed |= Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD)
+    legs = FundingLeg.objects.filter(owed, cdr__charging_session__driver_id=driver_id)
+    debt = legs.aggregate(total=Sum("amount"))["total"]
     if debt is not None and debt > limit:
         raise OpenDebt
+
+
+def _has_card(driver_id: int) -> bool:
+    return PaymentMethod.objects.filter(driver_id=driver_id, status=PaymentMethod.Status.ACTIVE).exists()

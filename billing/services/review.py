@@ -20,14 +20,17 @@ def release_from_review(*, session_id: int, actor_id: int, reason: str) -> Charg
     """Send a session in review to settlement: what was doubted is accepted as it stands.
 
     What was missing at the start and is known by now (the card's customer, their contract, the price of that moment)
-    is filled in. Settlement looks again and parks the session anew when something is still missing. A repeat is a
-    no-op. Locks: the session's row. Raises InvalidTransition, NoContract, NoTariff, NoVatRate, CurrencyMismatch.
+    is filled in; a register nobody reported is the last good one. Settlement looks again and parks the session anew
+    when something is still missing. A repeat is a no-op.
+    Locks: the session's row. Raises InvalidTransition, NoContract, NoTariff, NoVatRate, CurrencyMismatch.
     """
     session = lock_row(ChargingSession.objects.filter(pk=session_id))
     if not check_step(ChargingSession.OUTCOME_TRANSITIONS, session.outcome, Outcome.PENDING):
         return session
     doubt = session.review_reason
     _fill_in(session)
+    if session.meter_stop_wh is None and session.meter_start_wh is not None:
+        session.meter_stop_wh = session.meter_start_wh + session.energy_wh
     session.outcome = Outcome.PENDING
     session.review_reason = ""
     session.review_note = "\n".join(part for part in (f"{doubt}: {reason}", session.review_note) if part)
@@ -63,9 +66,11 @@ def _fill_in(session: ChargingSession) -> None:
         session.token, session.driver, session.channel = token, token.driver, token.kind
     if session.driver_id is None or session.started_at is None:
         return
-    if session.contract is None:
+    was_nobodys = session.contract is None
+    if was_nobodys:
         session.contract = contract_in_force(session.driver_id, session.started_at)
-    if session.tariff_version is None and session.connector is not None:
+    # What was frozen for nobody in particular is not this customer's price.
+    if (was_nobodys or session.tariff_version is None) and session.connector is not None:
         terms = terms_for(
             connector=session.connector,
             contract=session.contract,

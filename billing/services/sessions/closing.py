@@ -11,6 +11,9 @@ from common.states import check_step
 Status = ChargingSession.Status
 Outcome = ChargingSession.Outcome
 
+# The doubt about a session whose end nobody reported.
+NO_STOP = "no_stop_report"
+
 
 def end_session(session: ChargingSession, *, at: datetime | None, doubt: str = "") -> None:
     """End a locked session at `at` (None: at its last meter value) and hand it to settlement, or park it.
@@ -28,6 +31,17 @@ def end_session(session: ChargingSession, *, at: datetime | None, doubt: str = "
         session.outcome = Outcome.IN_REVIEW
     session.save()
     if session.outcome != Outcome.IN_REVIEW:
+        async_task("billing.tasks.settle_session", session.pk)
+
+
+def reopen_for_settlement(session: ChargingSession) -> None:
+    """The stop a locked session in review was waiting for has come: settle it, unless something else is in doubt."""
+    session.ended_at = session.stopped_at
+    if session.review_reason == NO_STOP and not session.review_note:
+        session.review_reason = ""
+        session.outcome = Outcome.PENDING
+    session.save()
+    if session.outcome == Outcome.PENDING:
         async_task("billing.tasks.settle_session", session.pk)
 
 

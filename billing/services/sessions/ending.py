@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from billing.domain.answers import Directive, StopResult
 from billing.domain.meter import RegisterReading, judge_register
@@ -13,13 +14,14 @@ from billing.domain.samples import MeterSample
 from billing.models import ChargingSession, MeterValue
 from billing.services.holds import release_session_holds
 from billing.services.rating import prices_parking
-from billing.services.sessions.closing import add_doubt, end_session
+from billing.services.sessions.closing import add_doubt, end_session, reopen_for_settlement
 from billing.services.sessions.metering import store_samples
 from common.locking import lock_rows
 from common.states import check_step
 from locations.models import Connector
 
 Status = ChargingSession.Status
+Outcome = ChargingSession.Outcome
 Measurand = MeterValue.Measurand
 
 # A vehicle may stay plugged in this long after charging before somebody has to look.
@@ -45,30 +47,33 @@ def stop_session(
 ) -> StopResult:
     """Record a stop report (OCPP 1.6, StopTransaction) and end the session, or let it wait for the vehicle to leave.
 
-    The same stop again is acknowledged and changes nothing; a different second stop is parked, the first wins. A stop
+    The same stop again is acknowledged and changes nothing; a different second stop is parked, the first wins. The
+    first stop of a session that was closed without one completes it, and settles it if nothing else is in doubt. A stop
     for a session this charge point does not have is not recognised: the gateway parks the report. Placeholder ids
     (-1, 0, out of range) are matched by tag, time and meter when exactly one running session fits.
     Locks: the session's row.
     """
+    reported_at = reported_at.replace(microsecond=0)
+    repeated = _stopped_by(charge_point_id, session_id, id_tag, reported_at, meter_stop_wh)
+    if repeated is not None:
+        return _stop_answer(repeated)
     session = _session_to_stop(charge_point_id, session_id, id_tag, stopped_at, meter_stop_wh)
     if session is None:
         return StopResult(recognised=False, parked=True, reason="unknown_transaction")
-    if session.status != Status.ACTIVE:
-        same = session.meter_stop_wh == meter_stop_wh or meter_stop_wh is None
-        return StopResult(
-            recognised=True,
-            parked=not same,
-            reason="" if same else "second_stop_differs",
-            session_id=session.pk,
-            public_id=session.public_id,
-        )
+    is_late = session.status == Status.ENDED and session.stop_reported_at is None
+    if session.status != Status.ACTIVE and not (is_late and session.outcome == Outcome.IN_REVIEW):
+        same = meter_stop_wh is None or session.meter_stop_reported_wh == meter_stop_wh
+        return _stop_answer(session) if same and not is_late else _stop_answer(session, parked="second_stop_differs")
     store_samples(session, samples, received_at)
+    session.stop_reported_at, session.meter_stop_reported_wh = reported_at, meter_stop_wh
     session.stopped_at = max(stopped_at, session.started_at or stopped_at)
     session.stop_reason = reason[:30]
     _accept_register(session, meter_stop_wh)
     if stopped_at < (session.started_at or stopped_at):
         add_doubt(session, "stop_before_start")
-    if _vehicle_may_still_occupy(session):
+    if is_late:
+        reopen_for_settlement(session)
+    elif _vehicle_may_still_occupy(session):
         check_step(ChargingSession.TRANSITIONS, session.status, Status.FINISHING)
         session.status = Status.FINISHING
         not_charging = MeterSample(session.stopped_at, reported_at, Measurand.CHARGING, Decimal(0))
@@ -76,12 +81,7 @@ def stop_session(
         session.save()
     else:
         end_session(session, at=session.stopped_at)
-    return StopResult(
-        recognised=True,
-        reason=session.review_reason,
-        session_id=session.pk,
-        public_id=session.public_id,
-    )
+    return _stop_answer(session)
 
 
 @transaction.atomic
@@ -157,6 +157,30 @@ def _close_silent(session_id: int) -> int:
     return 1
 
 
+def _stop_answer(session: ChargingSession, *, parked: str = "") -> StopResult:
+    return StopResult(
+        recognised=True,
+        parked=bool(parked),
+        reason=parked or session.review_reason,
+        session_id=session.pk,
+        public_id=session.public_id,
+    )
+
+
+def _stopped_by(
+    charge_point_id: int, session_id: int, id_tag: str, reported_at: datetime, meter_stop_wh: Decimal | None
+) -> ChargingSession | None:
+    """The session this very report has stopped before, under whatever transaction id it came then."""
+    sessions = ChargingSession.objects.filter(
+        charge_point_id=charge_point_id, stop_reported_at=reported_at, meter_stop_reported_wh=meter_stop_wh
+    )
+    if 0 < session_id <= _LARGEST_ID:
+        sessions = sessions.filter(pk=session_id)
+    elif id_tag:
+        sessions = sessions.filter(id_tag__iexact=id_tag.strip())
+    return sessions.first()
+
+
 def _session_to_stop(
     charge_point_id: int, session_id: int, id_tag: str, stopped_at: datetime, meter_stop_wh: Decimal | None
 ) -> ChargingSession | None:
@@ -176,7 +200,7 @@ def _session_to_stop(
 
 
 def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) -> None:
-    """Keep the stop register when it is plausible; else the last good value stands and an operator is told why."""
+    """Keep the stop register when it is plausible; else the last good value stands and an operator is told both."""
     verdict = judge_register(
         RegisterReading(
             meter_start_wh=session.meter_start_wh or Decimal(0),
@@ -189,7 +213,8 @@ def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) ->
     session.meter_stop_wh = verdict.meter_stop_wh
     if session.meter_start_wh is not None:
         session.energy_wh = max(verdict.meter_stop_wh - session.meter_start_wh, Decimal(0))
-    add_doubt(session, verdict.doubt)
+    reported = _("not given") if meter_stop_wh is None else f"{meter_stop_wh.normalize():f} Wh"
+    add_doubt(session, verdict.doubt, _("Final register as reported: %(reported)s.") % {"reported": reported})
 
 
 def _vehicle_may_still_occupy(session: ChargingSession) -> bool:

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from billing.admission_errors import InsufficientFunds
 from billing.domain.admission import must_stop, should_warn
 from billing.domain.answers import Directive
+from billing.domain.meter import is_plausible
 from billing.domain.samples import MeterSample
 from billing.models import ChargingSession, MeterValue
 from billing.selectors.wallets import available_in_wallet
@@ -88,7 +88,7 @@ def _refresh_live(session: ChargingSession, samples: Sequence[MeterSample], rece
         ):
             newest[sample.measurand] = sample
     energy = newest.get(Measurand.ENERGY)
-    if energy is not None and session.meter_start_wh is not None:
+    if energy is not None and session.meter_start_wh is not None and _may_be(session, energy):
         # A register that fell back (reset, placeholder 0) keeps the last good value; settlement looks again.
         session.energy_wh = max(session.energy_wh, energy.value - session.meter_start_wh)
     if Measurand.POWER in newest:
@@ -99,6 +99,15 @@ def _refresh_live(session: ChargingSession, samples: Sequence[MeterSample], rece
     if session.tariff_version_id is not None:
         session.live_gross = gross_so_far(session)
     session.save(update_fields=["energy_wh", "power_w", "soc_percent", "live_at", "live_gross"])
+
+
+def _may_be(session: ChargingSession, energy: MeterSample) -> bool:
+    """False for a register no connector of this rating can have reached: a spike is stored but not believed."""
+    return is_plausible(
+        energy_wh=energy.value - (session.meter_start_wh or Decimal(0)),
+        rated_power_w=session.connector.max_power_w if session.connector else None,
+        duration=energy.occurred_at - session.started_at if session.started_at else None,
+    )
 
 
 def _decide(session: ChargingSession, now: datetime) -> Directive:
@@ -131,7 +140,7 @@ def _extend(session: ChargingSession, now: datetime) -> bool:
         return False
     try:
         reserve_in_wallet(session, more, now=now)
-    except (InsufficientFunds, Refused):
+    except Refused:
         return False
     session.spend_limit += more
     session.save(update_fields=["spend_limit"])

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from djmoney.money import Money
 
+from accounts.models import Token
+from accounts.selectors.tokens import find_token
 from billing.domain.answers import StartResult
 from billing.models import ChargingSession
 from billing.services.admission import Admission, admit, terms_for, usable_token
@@ -35,13 +37,11 @@ def start_session(
     `started_at` is the corrected moment, `reported_at` the station's own; the same report again, under any message id,
     returns the first session, before any other check. A refused start is recorded all the same: energy may flow, and
     the report is a fact. Such a session carries its review reason and is never billed unseen.
-    Locks: open sessions of the connector, then the wallet account.
+    Locks: the connector, its open sessions, then the wallet account.
     """
     key: dict[str, Any] = {
         "charge_point_id": charge_point_id,
-        "connector": Connector.objects.filter(charge_point_id=charge_point_id, number=connector_number)
-        .select_related("charge_point__location")
-        .first(),
+        "connector_number": max(connector_number, 0),
         "id_tag": id_tag.strip()[:36],
         "start_reported_at": reported_at.replace(microsecond=0),
         "meter_start_wh": meter_start_wh,
@@ -53,8 +53,7 @@ def start_session(
         with transaction.atomic():
             return _record_start(key, started_at=started_at, received_at=received_at)
     except IntegrityError:
-        # The same report came in on another connection at the same time. (Without a connector the database cannot
-        # tell repeats apart; such a session is parked anyway.)
+        # The same report came in on another connection at the same time.
         known = ChargingSession.objects.filter(**key).first()
         if known is None:
             raise
@@ -62,10 +61,11 @@ def start_session(
 
 
 def _record_start(key: dict[str, Any], *, started_at: datetime, received_at: datetime) -> StartResult:
-    connector: Connector | None = key["connector"]
-    session = _take_over_request(key) or ChargingSession(channel=ChargingSession.Channel.RFID)
+    connector = _lock_connector(key)
+    session = _take_over_request(connector, key["id_tag"]) or ChargingSession(channel=ChargingSession.Channel.RFID)
     for name, value in key.items():
         setattr(session, name, value)
+    session.connector = connector
     session.status = ChargingSession.Status.ACTIVE
     session.started_at = started_at
     session.start_received_at = received_at
@@ -83,18 +83,39 @@ def _record_start(key: dict[str, Any], *, started_at: datetime, received_at: dat
         session.contract = admission.contract
         session.spend_limit = admission.spend_limit
     except Refused as refusal:
-        session.review_reason = refusal.code
-        session.review_note = str(refusal.message)
+        _refuse(session, refusal)
     _freeze_terms(session, started_at)
     session.save()
     if admission is not None and admission.wallet_hold and not session.review_reason:
-        reserve_in_wallet(session, admission.wallet_hold, now=received_at)
+        try:
+            reserve_in_wallet(session, admission.wallet_hold, now=received_at)
+        except Refused as refusal:
+            # Another session took the money between the look and the hold; this start is a fact all the same.
+            _refuse(session, refusal)
+            session.save(update_fields=["review_reason", "review_note"])
     return _answer(session)
 
 
-def _take_over_request(key: dict[str, Any]) -> ChargingSession | None:
-    """The request this start answers, if any. Another session open on the connector never got its stop: it ends."""
-    connector: Connector | None = key["connector"]
+def _refuse(session: ChargingSession, refusal: Refused) -> None:
+    session.review_reason, session.review_note = refusal.code, str(refusal.message)
+
+
+def _lock_connector(key: dict[str, Any]) -> Connector | None:
+    """The connector, locked: of two starts there, and of a start and a request, one goes first."""
+    rows = lock_rows(
+        Connector.objects.filter(charge_point_id=key["charge_point_id"], number=key["connector_number"]).select_related(
+            "charge_point__location"
+        )
+    )
+    return rows[0] if rows else None
+
+
+def _take_over_request(connector: Connector | None, id_tag: str) -> ChargingSession | None:
+    """The request this start answers: the same tag's, or that of the driver whose card this is.
+
+    Another session open on the connector never got its stop and ends in review; one whose vehicle had only not left
+    yet ends when it stopped charging, because nobody reported how long it stood.
+    """
     if connector is None:
         return None
     still_open = lock_rows(
@@ -102,11 +123,18 @@ def _take_over_request(key: dict[str, Any]) -> ChargingSession | None:
     )
     request: ChargingSession | None = None
     for session in still_open:
-        if session.status != ChargingSession.Status.REQUESTED:
+        if session.status == ChargingSession.Status.FINISHING:
+            end_session(session, at=session.stopped_at)
+        elif session.status == ChargingSession.Status.ACTIVE:
             end_session(session, at=None, doubt="no_stop_report")
-        elif session.id_tag.casefold() == key["id_tag"].casefold():
+        elif session.id_tag.casefold() == id_tag.casefold() or _is_card_of(session.driver_id, id_tag):
             request = session
     return request
+
+
+def _is_card_of(driver_id: int | None, id_tag: str) -> bool:
+    token = find_token(id_tag)
+    return token is not None and token.driver_id == driver_id and token.status == Token.Status.ACTIVE
 
 
 def _freeze_terms(session: ChargingSession, at: datetime) -> None:
@@ -116,8 +144,8 @@ def _freeze_terms(session: ChargingSession, at: datetime) -> None:
     try:
         terms = terms_for(connector=session.connector, contract=session.contract, channel=session.channel, at=at)
     except Refused as refusal:
-        session.review_reason = session.review_reason or refusal.code
-        session.review_note = session.review_note or str(refusal.message)
+        if not session.review_reason:
+            _refuse(session, refusal)
         return
     for name, value in terms.items():
         setattr(session, name, value)

@@ -85,7 +85,7 @@ def test_another_charge_point_cannot_stop_a_session(stand):
         ("-500", "meter_stop_invalid", 2000),
         ("1500", "meter_stop_invalid", 2000),
         ("1999", "meter_stop_invalid", 2000),
-        ("909000", "energy_above_rated_power", 909_000),
+        ("909000", "energy_above_rated_power", 2000),
     ],
 )
 def test_a_doubtful_register_parks_the_session_with_the_last_good_value(stand, energy_wh, doubt, kept_wh):
@@ -177,3 +177,63 @@ def test_the_live_cost_of_parking_goes_on_after_charging(parking_stand):
     stand.meter(session_id, 40, "5000")
     # 2.00 € energy + 10 min x 6.00 €/h = 3.00 net, 3.57 gross.
     assert stand.session(session_id).live_gross == Decimal("3.57")
+
+
+def test_the_first_stop_of_a_session_closed_without_one_completes_and_settles_it(stand):
+    session_id = stand.start().session_id
+    stand.meter(session_id, 10, "1000")
+    close_overdue_sessions(now=NOON + timedelta(hours=25))
+    result = stand.stop(session_id, 30, "5000")
+    session = stand.session(session_id)
+    assert (result.recognised, result.parked) == (True, False)
+    assert (session.outcome, session.review_reason, session.energy_wh) == ("pending", "", 5000)
+    assert session.ended_at == NOON + timedelta(minutes=30)
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_late_stop_that_is_doubtful_itself_stays_in_review(stand):
+    session_id = stand.start().session_id
+    close_overdue_sessions(now=NOON + timedelta(hours=25))
+    stand.stop(session_id, 30, "909000")
+    session = stand.session(session_id)
+    assert (session.outcome, session.review_reason) == ("in_review", "no_stop_report")
+    assert "energy_above_rated_power" in session.review_note
+    assert not OrmQ.objects.exists()
+
+
+def test_one_spike_in_the_meter_does_not_replace_the_true_register(stand):
+    session_id = stand.start().session_id
+    stand.meter(session_id, 5, "900")
+    stand.meter(session_id, 6, "9000000")
+    assert stand.session(session_id).energy_wh == 900
+    stand.stop(session_id, 30, "5000")
+    session = stand.session(session_id)
+    assert (session.outcome, session.energy_wh) == ("pending", 5000)
+
+
+def test_a_doubtful_stop_sent_again_is_acknowledged_under_any_id(stand):
+    session_id = stand.start().session_id
+    stand.meter(session_id, 15, "2000")
+    stand.stop(session_id, 30, "1500")
+    for transaction_id in (session_id, -1):
+        again = stand.stop(transaction_id, 30, "1500", id_tag=stand.token.id_tag)
+        assert (again.recognised, again.parked, again.session_id) == (True, False, session_id)
+
+
+def test_a_placeholder_stop_sent_again_does_not_end_another_session(stand):
+    ConnectorFactory(evse__charge_point=stand.connector.charge_point, evse__number=2)
+    first = stand.start().session_id
+    stand.stop(-1, 30, "5000", id_tag=stand.token.id_tag)
+    second = stand.start(connector_number=2, reported_at=NOON + timedelta(minutes=1)).session_id
+    assert stand.stop(-1, 30, "5000", id_tag=stand.token.id_tag).session_id == first
+    assert stand.session(second).status == "active"
+
+
+def test_the_next_start_ends_a_session_whose_vehicle_left_unseen_when_it_stopped(parking_stand):
+    stand = parking_stand
+    first = stand.start().session_id
+    status(stand, "Finishing", 30)
+    stand.stop(first, 30, "5000")
+    stand.start(reported_at=NOON + timedelta(hours=3), started_at=NOON + timedelta(hours=3))
+    session = stand.session(first)
+    assert (session.outcome, session.ended_at) == ("pending", NOON + timedelta(minutes=30))

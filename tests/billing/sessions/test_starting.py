@@ -7,14 +7,24 @@ import pytest
 from djmoney.money import Money
 
 from accounts.models import Token
-from billing.models import ChargingSession, Hold
+from billing.models import ChargingSession, FundingLeg, Hold
 from billing.selectors.wallets import available_in_wallet
-from billing.services.sessions import authorize
+from billing.services.review import release_from_review
+from billing.services.sessions import authorize, request_start
+from billing.services.settlement import settle_session
 from billing.services.wallets import credit_wallet
 from locations.models import Connector
 from tariffs.models import TariffAssignment, TariffVersion
 from tests.billing.sessions.conftest import NOON, save_card, stand_with
-from tests.factories import ConnectorFactory
+from tests.factories import (
+    ConnectorFactory,
+    NetworkAssignmentFactory,
+    StaffFactory,
+    TariffVersionFactory,
+    component,
+    element,
+    tariff_document,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +188,50 @@ def top_up(driver_id: int, amount: str) -> None:
         reason="test",
         idempotency_key=f"top-up:{driver_id}:{amount}",
     )
+
+
+def test_the_owner_s_card_answers_a_request_made_on_the_phone():
+    stand = stand_with(wallet=True)
+    top_up(stand.contract.driver_id, "20")
+    requested = request_start(connector_id=stand.connector.pk, driver_id=stand.contract.driver_id)
+    result = stand.start()
+    assert (result.accepted, result.session_id) == (True, requested.pk)
+    assert Hold.objects.count() == 1
+
+
+def test_unpaid_overrun_of_a_wallet_blocks_the_next_start():
+    stand = stand_with(wallet=True)
+    top_up(stand.contract.driver_id, "2")
+    session_id = stand.start().session_id
+    stand.stop(session_id, 60, "10000")
+    settle_session(session_id=session_id)
+    top_up(stand.contract.driver_id, "30")
+    assert FundingLeg.objects.get(source="debt").amount == Decimal("2.76")
+    assert stand.start(reported_at=NOON + timedelta(hours=2)).code == "open_debt"
+
+
+def test_a_card_leg_nobody_can_charge_blocks_the_next_start(stand):
+    session_id = stand.start().session_id
+    stand.stop(session_id, 60, "10000")
+    stand.contract.driver.payment_methods.update(status="removed", is_default=False)
+    settle_session(session_id=session_id)
+    assert stand.start(reported_at=NOON + timedelta(hours=2)).code == "open_debt"
+
+
+def test_starts_at_two_connectors_the_network_does_not_know_are_two(stand):
+    assert stand.start(connector_number=8).session_id != stand.start(connector_number=9).session_id
+    assert stand.start(connector_number=8).session_id == stand.start(connector_number=8).session_id
+
+
+def test_a_refused_start_released_later_is_billed_at_the_customer_s_own_price(stand):
+    version = TariffVersionFactory(document=tariff_document(element(component("ENERGY", "0.10"))))
+    NetworkAssignmentFactory(tariff=version.tariff, contract_type=stand.contract.contract_type)
+    method = stand.contract.driver.payment_methods.get()
+    type(method).objects.update(status="removed", is_default=False)
+    session_id = stand.start().session_id
+    stand.stop(session_id, 60, "10000")
+    otto = StaffFactory()
+    release_from_review(session_id=session_id, actor_id=otto.pk, reason="card entered by phone")
+    cdr = settle_session(session_id=session_id)
+    assert cdr is not None
+    assert cdr.gross == Decimal("1.19")
