@@ -1,5 +1,6 @@
 """The live session page's socket: when a session changes, its driver is sent the figures as the database has them."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -10,52 +11,80 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from config.selectors.driver_sessions import live_session_for_user
+from config.selectors.driver_sessions import LiveSession, live_session_for_user
 
 # Application close code: there is no such session for this login.
 NOT_YOURS = 4404
+# An ended session is priced and paid in another process, which sends no message here: it is read again instead.
+WATCH_SECONDS = 2
+WATCH_TURNS = 150
 
 
 class LiveSessionConsumer(AsyncJsonWebsocketConsumer):
     """Sends {"state", "html"} on connect and after every change. What the browser sends is not read.
 
-    The login's right to the session is looked up again for every message, so that a socket does not outlive it.
+    While an ended session is priced and paid it is read every WATCH_SECONDS, at most WATCH_TURNS times, and sent when
+    its state has changed. The login's right to the session is looked up again for every message, so that a socket does
+    not outlive it.
     """
 
     async def connect(self) -> None:
         self.public_id: UUID = self.scope["url_route"]["kwargs"]["public_id"]
         self.group = f"session.{self.public_id.hex}"
-        figures = await self.figures()
-        if figures is None:
+        self.sent_state = ""
+        self.watch: asyncio.Task[None] | None = None
+        live = await self.live()
+        if live is None:
             await self.close(code=NOT_YOURS)
             return
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
-        await self.send_json(figures)
+        await self._send(live)
 
     async def disconnect(self, code: int) -> None:
         await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.watch is not None:
+            self.watch.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Nothing a browser could say changes anything here."""
 
     async def session_changed(self, event: dict[str, Any]) -> None:
-        figures = await self.figures()
-        if figures is None:
+        live = await self.live()
+        if live is None:
             await self.close(code=NOT_YOURS)
         else:
-            await self.send_json(figures)
+            await self._send(live)
+
+    async def _send(self, live: LiveSession) -> None:
+        self.sent_state = live.state
+        await self.send_json({"state": live.state, "html": await self._html(live)})
+        if live.is_settling and self.watch is None:
+            self.watch = asyncio.create_task(self._watch_settlement())
+
+    async def _watch_settlement(self) -> None:
+        for _turn in range(WATCH_TURNS):
+            await asyncio.sleep(WATCH_SECONDS)
+            live = await self.live()
+            if live is None:
+                await self.close(code=NOT_YOURS)
+                return
+            if live.state != self.sent_state:
+                await self._send(live)
+            if not live.is_settling:
+                return
 
     @database_sync_to_async
-    def figures(self) -> dict[str, str] | None:
+    def live(self) -> LiveSession | None:
         user = self.scope.get("user")
         if user is None or not user.is_authenticated:
             return None
-        live = live_session_for_user(user.pk, self.public_id)
-        if live is None:
-            return None
+        return live_session_for_user(user.pk, self.public_id)
+
+    @database_sync_to_async
+    def _html(self, live: LiveSession) -> str:
         with translation.override(self._language()):
-            return {"state": live.state, "html": render_to_string("site/parts/live.html", {"live": live})}
+            return render_to_string("site/parts/live.html", {"live": live})
 
     def _language(self) -> str:
         """The language of the page that opened the socket; the site's where the page names none we have."""

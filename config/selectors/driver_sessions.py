@@ -10,6 +10,7 @@ from billing.models import ChargingSession
 from common import clock
 
 OPEN = (ChargingSession.Status.REQUESTED, ChargingSession.Status.ACTIVE, ChargingSession.Status.FINISHING)
+UNPAID = (ChargingSession.PaymentStatus.DUE, ChargingSession.PaymentStatus.PARTIALLY_PAID)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class LiveSession:
     @property
     def is_open(self) -> bool:
         return self.session.status in OPEN
+
+    @property
+    def is_settling(self) -> bool:
+        """Ended, and its price or its payment is still on its way."""
+        session = self.session
+        is_unsettled = session.outcome == ChargingSession.Outcome.PENDING or session.payment_status in UNPAID
+        return session.status == ChargingSession.Status.ENDED and is_unsettled
 
 
 def sessions_of(driver_id: int) -> QuerySet[ChargingSession]:

@@ -11,12 +11,13 @@
   let polling = null;
 
   function show(state, html) {
-    // What is offered around the figures follows the session's state, so the page is drawn anew.
+    // What is offered around the figures follows the session's state, its price and payment included: the page is
+    // drawn anew. A page that shows the price already has no figures of its own; it only waits for the payment.
     if (state && state !== figures.dataset.state) {
       window.location.reload();
       return;
     }
-    figures.innerHTML = html;
+    if (!figures.hidden) figures.innerHTML = html;
   }
 
   async function poll() {

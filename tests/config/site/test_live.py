@@ -1,5 +1,6 @@
 """The live page's socket tells the session's driver, and nobody else, what the database says."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.test import Client
 
 from accounts.models import Driver
 from billing.models import ChargingSession
+from billing.services.settlement import settle_session
+from config import live
 from tests.config.site.socket import BrowserSocket, Header
-from tests.config.site.world import driver_with, priced_network, running_session
+from tests.config.site.world import MORNING, driver_with, priced_network, running_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,3 +114,54 @@ async def test_what_a_browser_says_is_not_listened_to() -> None:
     await page.say('{"type": "session.changed"')
     assert await page.receive_nothing()
     await page.leave()
+
+
+def _ended(session: ChargingSession) -> None:
+    ended_at = MORNING + timedelta(minutes=30)
+    ChargingSession.objects.filter(pk=session.pk).update(
+        status="ended", stopped_at=ended_at, ended_at=ended_at, meter_stop_wh=Decimal(6500)
+    )
+
+
+async def test_the_page_hears_of_its_price_though_settlement_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0.02)
+    ada, _mallory, session = await sync_to_async(_world)()
+    await sync_to_async(_ended)(session)
+    page = socket(session, OUR_ORIGIN, await sync_to_async(_cookie)(ada))
+    await page.connect()
+    assert (await page.figures())["state"] == "ended-pending-nothing_due-False"
+    assert await page.receive_nothing()
+
+    await sync_to_async(settle_session)(session_id=session.pk)
+    assert (await page.figures())["state"] == "ended-billed-due-False"
+    await sync_to_async(ChargingSession.objects.filter(pk=session.pk).update)(payment_status="paid")
+    assert (await page.figures())["state"] == "ended-billed-paid-False"
+    await page.leave()
+
+
+async def test_nobody_waits_for_ever_for_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0)
+    monkeypatch.setattr(live, "WATCH_TURNS", 1)
+    ada, _mallory, session = await sync_to_async(_world)()
+    await sync_to_async(_ended)(session)
+    page = socket(session, OUR_ORIGIN, await sync_to_async(_cookie)(ada))
+    await page.connect()
+    await page.figures()
+    assert await page.receive_nothing(timeout=0.3)
+    await sync_to_async(settle_session)(session_id=session.pk)
+    assert await page.receive_nothing(timeout=0.3)
+    await page.leave()
+
+
+async def test_a_login_blocked_while_its_session_is_priced_hears_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WATCH_SECONDS", 0.02)
+    ada, _mallory, session = await sync_to_async(_world)()
+    await sync_to_async(_ended)(session)
+    page = socket(session, OUR_ORIGIN, await sync_to_async(_cookie)(ada))
+    await page.connect()
+    await page.figures()
+    assert ada.user is not None
+    ada.user.is_active = False
+    await sync_to_async(ada.user.save)()
+    closed = await page.receive_output()
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4404)

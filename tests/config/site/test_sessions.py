@@ -111,10 +111,19 @@ def test_an_open_session_reloads_without_javascript_and_links_its_socket(ada: Dr
 
 
 def test_a_settled_session_neither_reloads_nor_listens(ada: Driver, browse) -> None:
-    page = text(detail(browse, ada, settled_session(ada)))
+    page = text(detail(browse, ada, settled_session(ada, card=card_of(ada))))
     assert "http-equiv" not in page
     assert "data-socket" not in page
     assert "live.js" not in page
+
+
+def test_a_priced_session_listens_until_it_is_paid(ada: Driver, browse) -> None:
+    session = settled_session(ada)
+    page = text(detail(browse, ada, session))
+    assert '<div id="live" hidden data-state="ended-billed-due-False"' in page
+    assert f'data-socket="/live/sessions/{session.public_id}/?language=en"' in page
+    assert "live.js" in page
+    assert "http-equiv" not in page
 
 
 def test_the_fragment_carries_the_state_the_page_was_drawn_for(ada: Driver, browse) -> None:
