@@ -96,7 +96,10 @@ HAVING ROUND(account.pending - COALESCE(SUM(hold.amount), 0), 4) <> 0
 
 _HOLDS_ARE_RESOLVED = """
 SELECT 'hold ' || hold.id, 'is active past ' || hold.expires_at
-FROM billing_hold hold WHERE hold.status = 'active' AND hold.expires_at < %s
+FROM billing_hold hold JOIN billing_chargingsession session ON session.id = hold.charging_session_id
+WHERE hold.status = 'active' AND hold.expires_at < %s
+    AND session.status NOT IN ('requested', 'active', 'finishing')
+    AND NOT (session.status = 'ended' AND session.outcome IN ('pending', 'in_review'))
 """
 
 _SESSIONS_ARE_DECIDED = """
@@ -266,7 +269,7 @@ CHECKS: list[tuple[str, str, Run]] = [
     ),
     (
         "holds_are_resolved",
-        "Every hold is resolved or inside its deadline.",
+        "Every hold is resolved, inside its deadline or of a session still to be decided.",
         _query("holds_are_resolved", _HOLDS_ARE_RESOLVED, lambda now: [now - EXPIRE_WITHIN]),
     ),
     (

@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.domain.postings import AccountRef, credit, debit, wallet
 from billing.errors import CurrencyMismatch, InsufficientFunds
 from billing.models import Hold, LedgerAccount
+from billing.selectors.undecided import undecided_sessions
 from billing.services.accounts import lock_accounts, state_of
 from billing.services.ledger import post
 from billing.services.lots import take_from_lots
@@ -110,9 +111,18 @@ def release_session_holds(*, session_id: int) -> int:
 
 
 def expire_holds(*, now: datetime) -> int:
-    """Free wallet holds whose deadline has passed, one transaction per wallet; their number. Safe to repeat."""
-    holds = Hold.objects.filter(source=Hold.Source.WALLET, status=Status.ACTIVE, expires_at__lte=now)
+    """Free wallet holds whose deadline has passed, one transaction per wallet; their number. Safe to repeat.
+
+    The hold of a session that is running, not settled yet or in review stays, however old: it is what will pay for it.
+    Locks: the wallets' LedgerAccount rows, then the holds.
+    """
+    holds = _overdue(Hold.objects.filter(source=Hold.Source.WALLET, status=Status.ACTIVE), now)
     return sum(_resolve_active(account_id, Status.EXPIRED, overdue_at=now) for account_id in _accounts(holds))
+
+
+def _overdue(holds: QuerySet[Hold], now: datetime) -> QuerySet[Hold]:
+    own_session = undecided_sessions().filter(pk=OuterRef("charging_session_id"))
+    return holds.filter(~Exists(own_session), expires_at__lte=now)
 
 
 def _accounts(holds: QuerySet[Hold]) -> list[int]:
@@ -128,7 +138,7 @@ def _resolve_active(
     if session_id is not None:
         holds = holds.filter(charging_session_id=session_id)
     if overdue_at is not None:
-        holds = holds.filter(expires_at__lte=overdue_at)
+        holds = _overdue(holds, overdue_at)
     chosen = list(holds.order_by("pk"))
     _resolve(row, chosen, status)
     return len(chosen)

@@ -5,14 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Round
 
 from billing.domain.plan import AccountState
 from billing.domain.postings import AccountRef, credit, debit, system
 from billing.domain.waterfall import Lot, Source, wallet_sources
 from billing.errors import InsufficientFunds
-from billing.models import ChargingSession, LedgerAccount, WalletLot
+from billing.models import LedgerAccount, WalletLot
+from billing.selectors.undecided import undecided_sessions
 from billing.services.accounts import state_of
 from billing.services.ledger import post
 from common import clock
@@ -54,12 +55,9 @@ def expire_lots(*, now: datetime) -> int:
     may still draw what had not expired when it began. Money reserved by a hold waits for the hold. Safe to repeat.
     Locks: one wallet's LedgerAccount row at a time, then its lots.
     """
-    unsettled = ChargingSession.objects.filter(
-        Q(status__in=["requested", "active", "finishing"]) | Q(status="ended", outcome__in=["pending", "in_review"]),
-        driver_id=OuterRef("driver_id"),
-    )
+    undecided = undecided_sessions().filter(driver_id=OuterRef("driver_id"))
     wallets = LedgerAccount.objects.filter(
-        ~Exists(unsettled), Exists(_expired(now).filter(account_id=OuterRef("pk"))), code="wallet"
+        ~Exists(undecided), Exists(_expired(now).filter(account_id=OuterRef("pk"))), code="wallet"
     )
     return sum(_expire_wallet(account_id, now) for account_id in wallets.order_by("pk").values_list("pk", flat=True))
 

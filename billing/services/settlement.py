@@ -80,10 +80,10 @@ def settle_overdue(*, now: datetime) -> int:
 
 
 def _close_unbilled(facts: Facts, verdict: Free | Review) -> None:
-    """Free, or parked with its reason; what was reserved is given back either way."""
-    release_session_holds(session_id=facts.session_id)
+    """Free, and what was reserved is given back; or parked with its reason, and it keeps what it reserved."""
     session = ChargingSession.objects.filter(pk=facts.session_id)
     if isinstance(verdict, Free):
+        release_session_holds(session_id=facts.session_id)
         session.update(outcome=Outcome.FREE, free_rule=verdict.rule)
     elif verdict.reason == facts.review_reason:
         session.update(outcome=Outcome.IN_REVIEW)

@@ -10,11 +10,12 @@ from django_q.models import OrmQ
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerTransaction
 from billing.selectors.wallets import wallet_of
 from billing.services.holds import place_hold
+from billing.services.review import discard_session, release_from_review
 from billing.services.settlement import settle_overdue, settle_session
 from billing.services.wallets import credit_wallet
 from common import clock
 from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet, meter
-from tests.factories import TariffVersionFactory, component, element, tariff_document
+from tests.factories import StaffFactory, TariffVersionFactory, component, element, tariff_document
 
 pytestmark = pytest.mark.django_db
 
@@ -270,6 +271,40 @@ class TestReview:
         assert (session.outcome, session.review_reason) == ("in_review", reason)
         assert not Cdr.objects.exists()
         assert not LedgerTransaction.objects.exists()
+
+    def test_a_parked_session_keeps_what_it_reserved_until_it_is_decided(self):
+        session = EndedSessionFactory(contract_type__wallet=True, review_reason="clock_doubtful")
+        fill_wallet(session.driver, "30.00")
+        hold = place_hold(
+            driver_id=session.driver_id,
+            session_id=session.pk,
+            amount=eur("25.00"),
+            expires_at=clock.now() + timedelta(days=2),
+            idempotency_key="h",
+        )
+        assert settle(session) is None
+        hold.refresh_from_db()
+        assert hold.status == Hold.Status.ACTIVE
+        assert wallet_of(session.driver_id).available == eur("5.00")
+
+        release_from_review(session_id=session.pk, actor_id=StaffFactory().pk, reason="the clock was right")
+        assert legs_of(settle(session)) == [("wallet_cash", Decimal("10.20"), "paid")]
+        hold.refresh_from_db()
+        assert (hold.status, hold.captured_amount) == (Hold.Status.CAPTURED, Decimal("10.20"))
+
+    def test_discarded_it_gives_back_what_it_reserved(self):
+        session = EndedSessionFactory(contract_type__wallet=True, review_reason="clock_doubtful")
+        fill_wallet(session.driver, "30.00")
+        place_hold(
+            driver_id=session.driver_id,
+            session_id=session.pk,
+            amount=eur("25.00"),
+            expires_at=clock.now() + timedelta(days=2),
+            idempotency_key="h",
+        )
+        settle(session)
+        discard_session(session_id=session.pk, actor_id=StaffFactory().pk, reason="a test drive")
+        assert wallet_of(session.driver_id).available == eur("30.00")
 
     def test_a_session_without_a_contract_is_parked(self):
         session = EndedSessionFactory()

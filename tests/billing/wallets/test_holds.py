@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.domain.postings import system
 from billing.errors import CurrencyMismatch, InsufficientFunds
-from billing.models import Hold, LedgerTransaction
+from billing.models import ChargingSession, Hold, LedgerTransaction
 from billing.selectors.wallets import wallet_of
 from billing.services.holds import capture_hold, expire_holds, place_hold, release_hold, release_session_holds
 from billing.services.lots import expire_lots
@@ -16,7 +16,7 @@ from billing.services.wallets import adjust_wallet
 from common import clock
 from common.errors import BadInput, IdempotencyConflict, InvalidTransition
 from common.money import Money
-from tests.billing.factories import EndedSessionFactory, eur, fill_wallet
+from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +42,10 @@ def place(session, amount="25.00", key="hold:1", **extra):
             **extra,
         }
     )
+
+
+def become(session, **state):
+    ChargingSession.objects.filter(pk=session.pk).update(**state)
 
 
 def figures(session):
@@ -122,6 +126,7 @@ class TestResolving:
 
     def test_past_its_deadline_it_expires(self, session):
         hold = place(session)
+        become(session, status="ended", outcome="discarded", ended_at=clock.now())
         assert expire_holds(now=hold.expires_at - timedelta(seconds=1)) == 0
         assert expire_holds(now=hold.expires_at) == 1
         hold.refresh_from_db()
@@ -129,6 +134,23 @@ class TestResolving:
         assert figures(session)[1] == eur("0")
         with pytest.raises(InvalidTransition):
             capture_hold(hold_id=hold.pk, amount=eur("1.00"), credit_to=FEES, idempotency_key="capture:1")
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            {"status": "requested", "started_at": None},
+            {"status": "active"},
+            {"status": "finishing"},
+            {"status": "ended", "ended_at": NOON},
+            {"status": "ended", "ended_at": NOON, "outcome": "in_review", "review_reason": "no_tariff"},
+        ],
+        ids=lambda state: f"{state['status']}-{state.get('outcome', 'pending')}",
+    )
+    def test_the_hold_of_a_session_still_to_be_decided_outlives_its_deadline(self, session, state):
+        hold = place(session)
+        become(session, **state)
+        assert expire_holds(now=hold.expires_at + timedelta(days=30)) == 0
+        assert figures(session) == (eur("30.00"), eur("25.00"), eur("5.00"))
 
     @pytest.mark.parametrize(
         "sql",
