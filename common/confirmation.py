@@ -48,14 +48,14 @@ def confirmed_action(
     form_class: type[ActionForm],
     back_url: str,
     describe: Callable[[dict[str, Any]], Sequence[str]],
-    perform: Callable[[dict[str, Any]], str],
+    perform: Callable[[dict[str, Any]], str | HttpResponse],
     form_options: dict[str, Any] | None = None,
     intro: str = "",
 ) -> HttpResponse:
     """Show the form; once it is filled in, `describe` what will happen; once that is confirmed, `perform` it.
 
-    Both are given the cleaned form. `perform` answers with the sentence the operator reads afterwards. A refusal
-    (VoltledgerError) is shown beside the form, and nothing has changed.
+    Both are given the cleaned form. `perform` answers with the sentence the operator reads afterwards, or with a page
+    of its own where something is shown that is kept nowhere. A refusal (VoltledgerError) is shown beside the form, and nothing has changed.
     """
     bound = request.POST if request.method == "POST" else None
     form = form_class(data=bound, **(form_options or {}))
@@ -63,7 +63,10 @@ def confirmed_action(
     if form.is_valid():
         try:
             if "confirmed" in request.POST:
-                messages.success(request, perform(form.cleaned_data))
+                done = perform(form.cleaned_data)
+                if isinstance(done, HttpResponse):
+                    return done
+                messages.success(request, done)
                 return HttpResponseRedirect(back_url)
             sentences = describe(form.cleaned_data)
         except VoltledgerError as error:

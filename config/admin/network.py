@@ -5,10 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
@@ -273,17 +275,44 @@ class ChargePointAdmin(AuditedAdmin):
     def key_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Issue a new key and show it, once."""
         point: ChargePoint = self.row_for(request, object_id, "locations.change_chargepoint")
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("New key for %(point)s") % {"point": point},
-            "opts": self.opts,
-            "point": point,
-            "back_url": self._address(point),
-        }
-        if request.method == "POST":
-            context["key"] = issue_key(charge_point_id=point.pk, actor_id=request.user.pk)
-        response = TemplateResponse(request, "admin/portal/network/key.html", context)
-        response["Cache-Control"] = "no-store"
+        title = _("New key for %(point)s") % {"point": point}
+
+        def describe(cleaned: dict[str, Any]) -> list[str]:
+            return [
+                _("A new random key is made for %(point)s and shown once.") % {"point": point},
+                _("The present key stays valid until the charge point has connected with the new one."),
+                _("Reason: %(reason)s") % cleaned,
+            ]
+
+        def perform(cleaned: dict[str, Any]) -> HttpResponse:
+            with transaction.atomic():
+                key = issue_key(charge_point_id=point.pk, actor_id=request.user.pk)
+                audit.record(
+                    actor_id=request.user.pk,
+                    action="charge_point_key_requested",
+                    subject=point,
+                    reason=cleaned["reason"],
+                )
+            context = {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "opts": self.opts,
+                "key": key,
+                "back_url": self._address(point),
+            }
+            return TemplateResponse(request, "admin/portal/network/key.html", context)
+
+        response = confirmed_action(
+            request,
+            model_admin=self,
+            title=title,
+            submit=_("Make a new key"),
+            form_class=ActionForm,
+            back_url=self._address(point),
+            describe=describe,
+            perform=perform,
+        )
+        patch_cache_control(response, private=True, no_store=True)
         return response
 
     def _address(self, point: ChargePoint) -> str:

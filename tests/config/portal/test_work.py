@@ -105,15 +105,23 @@ class TestWork(DemoDays):
         refused = self.otto.post(session_page(command.charging_session, "stop"), CONFIRMED)
         assert "This session has already ended." in refused.content.decode()
 
-    def test_a_new_key_is_shown_once(self) -> None:
+    def test_a_new_key_is_asked_for_with_a_reason_and_shown_once(self) -> None:
         point = ChargePoint.objects.get(identity="DEMO-AC-1")
+        before = point.key_hmac
         address = reverse("admin:locations_chargepoint_key", args=[point.pk])
-        assert "key" not in self.otto.get(address).context
-        shown = self.otto.post(address)
+        for sent in ({}, {"key": KEY, "confirmed": "1"}, {"key": KEY, "reason": "looked into it"}):
+            page = self.otto.post(address, sent)
+            assert "portal-secret" not in page.content.decode()
+            point.refresh_from_db()
+            assert point.key_hmac == before
+        assert "The present key stays valid until" in page.content.decode()
+
+        shown = self.otto.post(address, CONFIRMED)
         assert "no-store" in shown["Cache-Control"]
         point.refresh_from_db()
         assert key_matches(point, shown.context["key"].encode())
         assert shown.context["key"] not in self.otto.get(address).content.decode()
+        assert AuditEvent.objects.get(action="charge_point_key_requested").reason == "looked into it"
 
     def test_a_charge_point_goes_out_of_service_and_back(self) -> None:
         point = ChargePoint.objects.get(identity="DEMO-AC-1")
