@@ -6,11 +6,12 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import patch_cache_control
 
 from accounts.errors import NoContract
-from accounts.models import Contract, Driver, User
+from accounts.models import Contract, Driver, Partner, PartnerMember, User
 from accounts.selectors.contracts import contract_in_force
 from common import clock
 
@@ -36,6 +37,13 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+def managed_by(request: HttpRequest) -> list[Partner]:
+    """The companies this login manages, by name."""
+    return list(
+        Partner.objects.filter(members__user=signed_in(request), members__role=PartnerMember.Role.MANAGER).distinct()
+    )
+
+
 def contract_of(driver: Driver | None) -> Contract | None:
     """The contract in force now; None for nobody and for a driver without one."""
     if driver is None:
@@ -49,15 +57,20 @@ def contract_of(driver: Driver | None) -> Contract | None:
 def driver_page(
     view: Callable[Concatenate[HttpRequest, Driver, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Log in first; the view is given the driver. A login that is nobody's driver is offered to become one."""
+    """Log in first; the view is given the driver. A login that is nobody's driver is offered to become one.
+
+    What is answered is kept by no cache: it shows what a person has and owes.
+    """
 
     @login_required
     @wraps(view)
     def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         driver = driver_of(request)
         if driver is None:
-            response: HttpResponse = render(request, "site/no_driver.html")
-            return response
-        return view(request, driver, *args, **kwargs)
+            answer: HttpResponseBase = render(request, "site/no_driver.html", {"companies": managed_by(request)})
+        else:
+            answer = view(request, driver, *args, **kwargs)
+        patch_cache_control(answer, private=True, no_store=True)
+        return answer
 
     return page

@@ -1,11 +1,13 @@
 """Who gets into the portal, and by which door."""
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.models import User
 from accounts.roles import READ_ONLY, ROLES, install_roles
 from tests.config.portal.conftest import LogIn
 from tests.config.portal.staff import member
@@ -36,6 +38,25 @@ def test_staff_need_a_second_factor_where_the_installation_demands_one(log_in: L
     assert client.get(answer["Location"])["Location"] == reverse("mfa_activate_totp")
     Authenticator.objects.create(user=member(client), type=Authenticator.Type.TOTP, data={"secret": "x"})
     assert client.get("/admin/").status_code == 200
+
+
+def _log_in_with_password(client: Client, user: User) -> str:
+    user.set_password("correct horse battery")
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    answer = client.post(reverse("account_login"), {"login": user.email, "password": "correct horse battery"})
+    return str(answer["Location"])
+
+
+def test_staff_who_do_not_charge_arrive_in_the_portal(client: Client) -> None:
+    assert _log_in_with_password(client, StaffFactory()) == reverse("admin:index")
+
+
+def test_staff_who_charge_and_drivers_arrive_on_their_own_page(client: Client) -> None:
+    for number, is_staff in enumerate((True, False)):
+        driver = DriverFactory(user__email=f"driver{number}@example.org", user__is_staff=is_staff)
+        assert driver.user is not None
+        assert _log_in_with_password(Client(), driver.user) == reverse("home")
 
 
 def test_only_the_portal_may_evaluate_expressions(otto: Client) -> None:

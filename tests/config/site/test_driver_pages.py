@@ -9,13 +9,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Driver
+from accounts.models import Driver, PartnerMember
 from accounts.services.contracts import change_contract
 from billing.models import ChargingSession, Payment
 from common import clock
 from tests.config.site.reading import text, words
 from tests.config.site.world import MORNING, card_of, driver_with, lot_of, meter, running_session, settled_session
-from tests.factories import ContractTypeFactory, StaffFactory, UserFactory
+from tests.factories import ContractTypeFactory, PartnerFactory, StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +214,23 @@ def test_home_and_the_lists_take_as_many_queries_for_five_sessions_as_for_one(ad
                 assert browser.get(reverse(name)).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_company_s_manager_is_told_what_there_is_and_is_not(client: Client, db: None) -> None:
+    cora = StaffFactory(email="cora@example.org", is_staff=False, is_superuser=False)
+    PartnerMember.objects.create(partner=PartnerFactory(), user=cora, role=PartnerMember.Role.MANAGER)
+    client.force_login(cora)
+    page = words(client.get(reverse("home")))
+    assert "Cora's Fleet GmbH" in page
+    assert "You are logged in as a manager of Cora's Fleet GmbH." in page
+    assert "There are no pages for companies here yet." in page
+    assert "ask Voltledger." in page
+    assert "I want to charge myself, too" in page
+
+
+@pytest.mark.parametrize(
+    "name", ["home", "sessions", "sessions_export", "wallet", "wallet_export", "payment_methods", "receipts", "profile"]
+)
+def test_what_a_driver_has_and_owes_is_kept_by_no_cache(ada: Driver, browse, name: str) -> None:
+    kept = browse(ada).get(reverse(name)).headers["Cache-Control"]
+    assert {"private", "no-store"} <= set(kept.split(", "))
