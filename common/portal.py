@@ -69,7 +69,6 @@ class PortalAdmin(ModelAdmin):
         """The rows of the list as it is filtered, searched and sorted now, streamed as CSV (UTF-8 with its mark)."""
         if not self.csv_columns or not self.has_view_permission(request):
             raise PermissionDenied
-        self.request = request
         try:
             rows = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:
