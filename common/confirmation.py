@@ -55,7 +55,8 @@ def confirmed_action(
     """Show the form; once it is filled in, `describe` what will happen; once that is confirmed, `perform` it.
 
     Both are given the cleaned form. `perform` answers with the sentence the operator reads afterwards, or with a page
-    of its own where something is shown that is kept nowhere. A refusal (VoltledgerError) is shown beside the form, and nothing has changed.
+    of its own where something is shown that is kept nowhere. A refusal (VoltledgerError) is shown beside the form, and
+    nothing has changed.
     """
     bound = request.POST if request.method == "POST" else None
     form = form_class(data=bound, **(form_options or {}))
