@@ -6,18 +6,19 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Payment
 from common.currencies import quantize_amount
-from common.formats import duration_words, number_words, unit_price_words
-from invoicing.services.wording import line_words, source_words
+from common.formats import duration_words, money_words, number_words, percent_words, unit_price_words
+from invoicing.services.wording import line_words, reason_words, source_words
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.spec import TariffSpec
 from tariffs.selectors.conditions import condition_words
 from tariffs.selectors.price_card import time_price_words
 
-_PLAIN_KINDS = frozenset({"MIN_PRICE", "MAX_PRICE"})
+_PLAIN_KINDS = frozenset({"MIN_PRICE", "MAX_PRICE", "IDLE_CAP"})
 _SECONDS_PER_HOUR = 3600
 # Cdrs keep nine decimals of a line; the last of them are not exact.
 _LINE_PLACES = Decimal("0.000001")
@@ -85,6 +86,9 @@ def _line(line: CostLine, currency: str, spec: TariffSpec | None) -> ExplainedLi
 
 
 def _calculation(line: CostLine, gross: Decimal, currency: str) -> str:
+    if line.unit == currency:
+        share = {"percent": percent_words(line.unit_price * 100), "amount": money_words(line.quantity, currency)}
+        return _("%(percent)s of %(amount)s") % share
     per_unit = (gross / line.quantity).quantize(_LINE_PLACES)
     price = unit_price_words(per_unit, currency)
     quantity = number_words(line.quantity, 3)
@@ -113,6 +117,8 @@ def _reasons(line: CostLine, why: dict[str, Any], spec: TariffSpec | None) -> li
             codes = {condition["code"] for condition in skipped["unmet"]}
             unmet = condition_words(spec.elements[skipped["element"]].restrictions, only=codes)
             reasons.append(_("Another price of this tariff did not apply: it needs “%(unmet)s”.") % {"unmet": unmet})
+    elif element is None:
+        reasons += [f"{capfirst(reason_words(condition))}." for condition in why.get("matched", ())]
     if why.get("step_size", 0) and line.unit in ("kWh", "h") and why["step_size"] > 1:
         step = (
             duration_words(why["step_size"])

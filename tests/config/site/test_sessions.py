@@ -1,6 +1,7 @@
 """Finding a session, and reading why it cost what it cost."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -64,6 +65,36 @@ def test_why_this_price_line_by_line(db: None, browse) -> None:
     ):
         assert expected in page, expected
     assert reverse("session_receipt", args=[session.public_id]) in text(detail(browse, ada, session))
+
+
+def test_named_prices_and_fees_say_why(db: None, browse) -> None:
+    named = {
+        "energy_tiers": {
+            "per": "SESSION",
+            "tiers": [{"up_to_kwh": 5, "price": Decimal("0.4")}, {"price": Decimal("0.2")}],
+        },
+        "connection_fee": {"price": 1, "after_kwh": 5},
+        "idle": {"max_amount": 2},
+        "service_fee": {"percent": 10, "of": "ENERGY"},
+    }
+    priced_network(tariff_document(element(component("PARKING_TIME", "6")), voltledger=named))
+    ada = driver_with("credit")
+
+    page = words(detail(browse, ada, settled_session(ada, energy_wh=10_000, parked_minutes=40)))
+
+    for expected in (
+        # Net 5 x 0.40 + 5 x 0.20 + parking 4 - 2 + 1 + 10 % of 3 = 6.30; VAT 1.197.
+        "7.50 €",
+        "Price by quantity: 0 to 5 kWh of the session.",
+        "Price by quantity: from 5 kWh of the session on.",
+        "Reduction of parking to its limit",
+        "Reduced to the most that parking may cost in a session.",
+        "Connection fee",
+        "For a session of ≥ 5 kWh.",
+        "Service fee 10 % of 3.00 €",
+        "10 % of what the energy costs.",
+    ):
+        assert expected in page, expected
 
 
 def test_rounding_is_shown_rather_than_hidden(db: None, browse) -> None:
