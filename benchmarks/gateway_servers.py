@@ -34,7 +34,9 @@ from ocpp_gateway.domain.values import read_samples  # noqa: E402
 from ocpp_gateway.links import Answers, StationLink, new_answers  # noqa: E402
 from ocpp_gateway.services.admission import Station  # noqa: E402
 
-_UNLIMITED = Limits(frames_per_second=10_000_000, burst=10_000_000)
+_UNLIMITED = Limits(
+    frames_per_second=10_000_000, burst=10_000_000, bytes_per_second=10_000_000_000, burst_bytes=10_000_000_000
+)
 
 
 def handle(call: Call) -> str:

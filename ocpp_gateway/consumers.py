@@ -28,13 +28,16 @@ _POLICY_VIOLATION: Final = 1008
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one socket may ask of us. Beyond `frames_per_second` it is read more slowly; closed if that does not help.
+    """What one socket may ask of us. Beyond either rate it is read more slowly; closed if that does not help.
 
-    A station that waits for each answer, as OCPP demands, never comes near.
+    A station that waits for each answer, as OCPP demands, never comes near. `burst_bytes` holds two of the longest
+    frames.
     """
 
     frames_per_second: int = 50
     burst: int = 200
+    bytes_per_second: int = 131_072
+    burst_bytes: int = 2_097_152
     throttled_seconds: int = 60
     malformed_in_a_row: int = 10
 
@@ -67,6 +70,7 @@ class StationConsumer(AsyncConsumer):
         self._limits = limits or Limits()
         self._link: StationLink | None = None
         self._allowance: float = self._limits.burst
+        self._allowance_bytes: float = self._limits.burst_bytes
         self._counted_at = 0.0
         self._throttled_since: float | None = None
         self._is_closing = False
@@ -143,11 +147,11 @@ class StationConsumer(AsyncConsumer):
         link = self._link
         if link is None or not link.is_current or self._is_closing:
             return
-        if not await self._in_turn():
-            return
         text = message.get("text")
         if text is None:
             text = (message.get("bytes") or b"").decode("utf-8", "replace")
+        if not await self._in_turn(len(text) if text.isascii() else len(text.encode())):
+            return
         link.heard()
         frame = parse_frame(text)
         if isinstance(frame, Call):
@@ -171,22 +175,28 @@ class StationConsumer(AsyncConsumer):
         if link.malformed_in_a_row >= self._limits.malformed_in_a_row:
             await self._close(_PROTOCOL_ERROR, "no valid messages")
 
-    async def _in_turn(self) -> bool:
-        """Wait until this frame is within the rate; the station is not read from meanwhile. False: it was closed."""
+    async def _in_turn(self, size: int) -> bool:
+        """Wait until a frame of `size` bytes is within the rates; the station is not read from meanwhile.
+
+        False: it was closed.
+        """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        rate = self._limits.frames_per_second
-        self._allowance = min(self._allowance + (now - self._counted_at) * rate, self._limits.burst) - 1
+        limits, passed = self._limits, now - self._counted_at
+        self._allowance = min(self._allowance + passed * limits.frames_per_second, limits.burst) - 1
+        self._allowance_bytes = min(self._allowance_bytes + passed * limits.bytes_per_second, limits.burst_bytes) - size
         self._counted_at = now
-        if self._allowance >= 0:
+        if self._allowance >= 0 and self._allowance_bytes >= 0:
             self._throttled_since = None
             return True
         if self._throttled_since is None:
             self._throttled_since = now
-        elif now - self._throttled_since > self._limits.throttled_seconds:
+        elif now - self._throttled_since > limits.throttled_seconds:
             await self._close(_POLICY_VIOLATION, "too many messages")
             return False
-        await asyncio.sleep(-self._allowance / rate)
+        await asyncio.sleep(
+            max(-self._allowance / limits.frames_per_second, -self._allowance_bytes / limits.bytes_per_second)
+        )
         return True
 
     async def _send_text(self, text: str) -> None:

@@ -19,6 +19,8 @@ CALL_RESULT: Final = 3
 CALL_ERROR: Final = 4
 
 MAX_FRAME_CHARACTERS: Final = 1_048_576
+# Only a report of many samples has a reason to be longer than this.
+MAX_PLAIN_CHARACTERS: Final = 65_536
 MAX_DEPTH: Final = 32
 MAX_UNIQUE_ID: Final = 36
 MAX_ACTION: Final = 50
@@ -30,7 +32,14 @@ MAX_ERROR_DESCRIPTION: Final = 255
 # fractions only, is exact for them.
 _FAST_ACTIONS: Final = frozenset({"MeterValues", "Heartbeat", "StatusNotification"})
 _VALUE_NOT_TEXT: Final = re.compile(r'"value"\s*:\s*[^"\s]')
-_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Never looks at a character twice, whatever the text (possessive): an open string is taken to the end.
+_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NUL: Final = "\x00"
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\u0000")
+_BEGINNING_OF_CALL: Final = re.compile(
+    rf'\s*+\[\s*+2\s*+,\s*+"([^"\\]{{1,{MAX_UNIQUE_ID}}})"\s*+,\s*+"([^"\\]{{1,{MAX_ACTION}}})"'
+)
+_MAY_BE_LONG: Final = frozenset({"MeterValues", "StopTransaction"})
 
 
 class ErrorCode:
@@ -87,10 +96,15 @@ class _NotAcceptable(ValueError):
 def parse_frame(text: str) -> Frame:
     """Read one frame. Never raises: what is no message comes back as `Malformed` with its reason.
 
-    Tolerated: a missing or null payload, whitespace, a CALLERROR without description or details.
+    Tolerated: a missing or null payload, whitespace, a CALLERROR without description or details. The character U+0000
+    is refused wherever it stands, escaped or not: PostgreSQL cannot keep it.
     """
-    if len(text) > MAX_FRAME_CHARACTERS:
-        return Malformed("too_large")
+    if len(text) > MAX_PLAIN_CHARACTERS:
+        beginning = _BEGINNING_OF_CALL.match(text)
+        if len(text) > MAX_FRAME_CHARACTERS or beginning is None or beginning[2] not in _MAY_BE_LONG:
+            return Malformed("too_large", _nameable(beginning[1]) if beginning is not None else "")
+    if _NUL in text:
+        return Malformed("nul_character")
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         return Malformed("too_deep")
     try:
@@ -104,7 +118,10 @@ def parse_frame(text: str) -> Frame:
             message = _parse_exactly(text)
         except (ValueError, RecursionError) as error:
             return Malformed(str(error) if isinstance(error, _NotAcceptable) else "not_json")
-    return _envelope(message)
+    frame = _envelope(message)
+    if "\\u0000" in text and _ESCAPED_NUL.search(text):
+        return Malformed("nul_character", _nameable(frame.unique_id) if isinstance(frame, Call | Malformed) else "")
+    return frame
 
 
 def encode_call(unique_id: str, action: str, payload: Mapping[str, Any]) -> str:
@@ -151,6 +168,11 @@ def _call(unique_id: str, message: list[Any]) -> Call | Malformed:
     return Call(unique_id, action, payload)
 
 
+def _nameable(unique_id: str) -> str:
+    """The id under which a request can be refused; empty when it cannot be kept or repeated itself."""
+    return unique_id if unique_id.isprintable() else ""
+
+
 def _is_fast(message: list[Any], text: str) -> bool:
     """True when the fast parser's result is exact: a common action, sampled values in quotes, no duplicate keys.
 
@@ -189,12 +211,15 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    """Deepest nesting of the text's brackets outside its strings."""
+    """Deepest nesting of the text's brackets outside its strings; counting ends beyond `MAX_DEPTH`."""
     deepest = depth = 0
     for character in _STRINGS.sub("", text):
         if character in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > deepest:
+                deepest = depth
+                if deepest > MAX_DEPTH:
+                    break
         elif character in "]}":
             depth -= 1
     return deepest

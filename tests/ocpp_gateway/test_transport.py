@@ -247,6 +247,42 @@ def test_a_frame_beyond_the_limit_closes_the_socket(plug_in: Plug) -> None:
         assert station.close_code() == 1009
 
 
+@pytest.mark.parametrize("nul", ["\x00", "\\u0000"])
+def test_a_nul_costs_its_frame_and_nothing_else(plug_in: Plug, nul: str) -> None:
+    with plug_in() as station:
+        station.send_text(f'[2,"bad","Heart{nul}beat",{{}}]')
+        station.send_text(f'[2,"worse","StopTransaction",{{"transactionId":1,"idTag":"{nul}"}}]')
+        assert station.call("Heartbeat", {})
+    assert not ParkedReport.objects.exists()
+    kept = OcppMessage.objects.filter(direction="in", kind="invalid")
+    assert kept.count() == 2
+    assert not any("\x00" in row.frame for row in kept)
+
+
+def test_a_long_request_is_refused_by_name_before_it_is_read(plug_in: Plug) -> None:
+    with plug_in() as station:
+        answer = station.ask("DataTransfer", {"vendorId": "x", "data": [[]] * 40_000}, "id")
+        assert answer == [4, "id", "FormationViolation", "too_large", {}]
+        assert station.call("Heartbeat", {})
+
+
+@pytest.fixture
+def narrow_url(transactional_db: None) -> Iterator[str]:
+    """A gateway that slows a socket down after a thousand bytes and closes it after a moment of that."""
+    limits = Limits(bytes_per_second=5_000, burst_bytes=1_000, throttled_seconds=0)
+    route = re_path(r"^ocpp/(?P<identity>.+)$", StationConsumer.as_asgi(limits=limits))
+    yield from serve(ProtocolTypeRouter({"websocket": URLRouter([route])}))
+
+
+def test_few_frames_of_many_bytes_are_a_flood_too(narrow_url: str, charge_point: ChargePoint, key: str) -> None:
+    with ScriptedStation(narrow_url, charge_point.identity, key) as station:
+        for _ in range(4):
+            assert station.call("Heartbeat", {})
+        for number in range(4):
+            station.send_text(f'[2,"{number}","DataTransfer",{{"vendorId":"x","data":"{"x" * 900}"}}]')
+        assert station.close_code() == 1008
+
+
 @pytest.fixture
 def strict_url(transactional_db: None) -> Iterator[str]:
     """A gateway that slows a socket down after three frames and closes it after a moment of that."""

@@ -1,7 +1,10 @@
 """Frames: what is a message, what is not, and that no number changes on the way."""
 
 import json
+import time
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,6 +22,10 @@ from ocpp_gateway.domain.frames import (
     encode_result,
     parse_frame,
 )
+from ocpp_gateway.domain.masking import mask_frame
+
+# Any text a frame may hold.
+TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 
 
 @pytest.mark.parametrize(
@@ -49,10 +56,18 @@ from ocpp_gateway.domain.frames import (
         ('[2,"id","Heartbeat",{"a":Infinity}]', "not_json"),
         ('[2,"id","StopTransaction",{"meterStop":123456789012345678901}]', "huge_integer"),
         (f'[2,"id","StopTransaction",{{"meterStop":{"9" * 5000}}}]', "not_json"),
-        ("[" * 100_000, "too_deep"),
+        ("[" * 60_000, "too_deep"),
+        ("[" * 100_000, "too_large"),
         (f'[2,"id","DataTransfer",{{"data":{"[" * 40}{"]" * 40}}}]', "too_deep"),
         (f'[2,"id","DataTransfer",{{"data":"{"x" * 1_048_576}"}}]', "too_large"),
+        (f'[3,"id",{{"data":"{"x" * 65_536}"}}]', "too_large"),
         ("\ud800", "not_json"),
+        ("\x00", "nul_character"),
+        ('[2,"id","Heartbeat",{"a":"\x00"}]', "nul_character"),
+        ('[2,"id","Heart\\u0000beat",{}]', "nul_character"),
+        ('[2,"id","DataTransfer",{"a\\u0000":1}]', "nul_character"),
+        ('[2,"i\\u0000d","Heartbeat",{}]', "nul_character"),
+        ('[3,"id",{"a":["\\\\\\u0000"]}]', "nul_character"),
     ],
 )
 def test_what_is_no_message(text: str, reason: str) -> None:
@@ -63,6 +78,79 @@ def test_what_is_no_message(text: str, reason: str) -> None:
 
 def test_a_request_that_names_itself_can_be_refused_by_name() -> None:
     assert parse_frame('[2,"id","Heartbeat",[]]') == Malformed("payload_not_an_object", "id")
+
+
+@pytest.mark.parametrize(
+    ("text", "unique_id"),
+    [
+        ('[2,"id","StopTransaction",{"idTag":"\\u0000"}]', "id"),
+        ('[2,"id","Heart\\u0000beat",{}]', "id"),
+        ('[2,"\\u0000","Heartbeat",{}]', ""),
+        ('[3,"id",{"status":"\\u0000"}]', ""),
+    ],
+)
+def test_a_nul_is_refused_by_name_where_there_is_one(text: str, unique_id: str) -> None:
+    assert parse_frame(text) == Malformed("nul_character", unique_id)
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    frame = parse_frame('[2,"id","DataTransfer",{"data":"\\\\u0000"}]')
+    assert frame == Call("id", "DataTransfer", {"data": "\\u0000"})
+
+
+def long_frame(action: str) -> str:
+    return f' [ 2, "id", "{action}", {{"x":"{"x" * 65_536}"}}]'
+
+
+def test_only_reports_of_samples_may_be_long() -> None:
+    assert isinstance(parse_frame(long_frame("MeterValues")), Call)
+    assert isinstance(parse_frame(long_frame("StopTransaction")), Call)
+    assert parse_frame(long_frame("DataTransfer")) == Malformed("too_large", "id")
+    assert parse_frame(long_frame("MakeCoffee")) == Malformed("too_large", "id")
+
+
+BEFORE_DATA = '[2,"id","StopTransaction",{"x":'
+_DEEP = "[" * 40
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda n: _DEEP + '"' + '\\"' * (n // 2),
+        lambda n: "[]" * 20 + '"' + '\\"' * (n // 2) + "\\",
+        lambda n: "[]" * 20 + '"' * (n | 1),
+        lambda n: "[]" * 20 + "\\" * n,
+        lambda n: "[]" * 20 + '"' + "\\\n" * (n // 2) + "\\",
+        lambda n: "[]" * (n // 2),
+        lambda n: BEFORE_DATA + "[" + "[]," * (n // 3) + "[]]}]",
+        lambda n: BEFORE_DATA + "9" * n + "}]",
+        lambda n: BEFORE_DATA + "0." + "9" * n + "}]",
+        lambda n: BEFORE_DATA + "1e" + "9" * n + "}]",
+        lambda n: BEFORE_DATA + '"' + "\\u0041" * (n // 6) + '"}]',
+        lambda n: BEFORE_DATA + '"' + "\\\\" * (n // 2) + 'u0000"}]',
+        lambda n: BEFORE_DATA + '"' + "\\\\u0000" * (n // 7) + '"}]',
+        lambda n: '[2,"id","MeterValues",{"value"' + " " * n + ":" + " " * n + '"1"}]',
+        lambda n: '[2,"id","MeterValues",{"x":["value","value"' + ',"value"' * (n // 8) + "]}]",
+        lambda n: " " * n + "[",
+    ],
+)
+@pytest.mark.parametrize("read", [parse_frame, partial(mask_frame, mask_id_tags=True)])
+def test_the_cost_of_a_frame_grows_with_its_length_only(
+    read: Callable[[str], object], shape: Callable[[int], str]
+) -> None:
+    """Four times the text costs about four times the work; a rescan from every quote would cost sixteen times."""
+
+    def cost(size: int) -> int:
+        return min(measured(read, shape(size)) for _ in range(5))
+
+    assert cost(60_000) < 10 * cost(15_000) + 2_000_000
+
+
+def measured(read: Callable[[str], object], text: str) -> int:
+    """CPU time of this thread, in nanoseconds."""
+    before = time.thread_time_ns()
+    read(text)
+    return time.thread_time_ns() - before
 
 
 def test_brackets_in_text_are_not_depth() -> None:
@@ -101,8 +189,10 @@ def test_a_number_keeps_every_digit(action: str) -> None:
         | st.booleans()
         | st.integers(-(2**63), 2**63)
         | st.decimals(allow_nan=False, allow_infinity=False, places=6)
-        | st.text(),
-        lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4),
+        | st.text(TEXT),
+        lambda children: (
+            st.lists(children, max_size=4) | st.dictionaries(st.text(TEXT, max_size=8), children, max_size=4)
+        ),
         max_leaves=12,
     )
 )
@@ -128,7 +218,7 @@ def test_noise_never_raises(noise: bytes) -> None:
     parse_frame(noise.decode("utf-8", "replace"))
 
 
-@given(st.text(max_size=60))
+@given(st.text(TEXT, max_size=60))
 def test_the_fast_parser_and_the_exact_one_agree(text: str) -> None:
     encoded = orjson.dumps([2, "id", "StatusNotification", {"info": text, "connectorId": 1}], default=str, option=0)
     frame = parse_frame(encoded.decode())
