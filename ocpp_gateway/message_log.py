@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseFailure
 
 from ocpp_gateway.database_threads import DatabaseThreads
@@ -25,6 +27,7 @@ class MessageLog:
     """Natural batching: whatever arrives while one batch is being written goes out with the next.
 
     A database out of reach costs the rows of that batch and an error in the process log; stations are not held up.
+    A row the database does not take costs that row.
     """
 
     def __init__(self, threads: DatabaseThreads) -> None:
@@ -47,7 +50,7 @@ class MessageLog:
                 at=at,
                 direction=direction,
                 kind=kind,
-                action=frame.action if isinstance(frame, Call) else action,
+                action=_storable(frame.action if isinstance(frame, Call) else action),
                 unique_id=_storable(frame.unique_id),
                 frame=_storable(mask_frame(text, mask_id_tags=settings.OCPP_MASK_ID_TAGS)),
             )
@@ -69,12 +72,24 @@ class MessageLog:
             rows, self._rows = self._rows, []
             stored, self._stored = self._stored, None
             try:
-                await self._threads.run(store_messages, messages=rows)
+                await self._threads.run(store_what_is_taken, rows)
             except DatabaseFailure:
                 logger.exception("%d frames could not be written to the message log", len(rows))
             finally:
                 if stored is not None and not stored.done():
                     stored.set_result(None)
+
+
+def store_what_is_taken(rows: Sequence[OcppMessage]) -> None:
+    """Store a batch; when the database refuses one of its rows, the rows one by one without that one."""
+    try:
+        store_messages(messages=rows)
+    except (DataError, IntegrityError):
+        for row in rows:
+            try:
+                store_messages(messages=[row])
+            except (DataError, IntegrityError):
+                logger.exception("A frame of charge point %d is not in the message log", row.charge_point_id)
 
 
 def _storable(text: str) -> str:

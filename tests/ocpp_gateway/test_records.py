@@ -1,5 +1,6 @@
 """Rows around the sockets: connections and their fence, parked reports, the message log."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,13 +8,18 @@ from typing import Any
 
 import pytest
 from django.db import Error as DatabaseFailure
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 
 from accounts.models import Token
 from billing.services.sessions import start_session
 from locations.models import ChargePoint, Connector
+from ocpp_gateway.database_threads import DatabaseThreads
+from ocpp_gateway.domain.frames import Call
 from ocpp_gateway.errors import ReportAlreadyResolved
+from ocpp_gateway.links import StationLink, new_answers
+from ocpp_gateway.message_log import MessageLog, store_what_is_taken
 from ocpp_gateway.models import OcppMessage, ParkedReport, StationConnection
+from ocpp_gateway.services.admission import Station
 from ocpp_gateway.services.connections import (
     claim_connection,
     drop_stale_connections,
@@ -144,6 +150,52 @@ def frame(charge_point: ChargePoint, at: datetime) -> OcppMessage:
         unique_id="1",
         frame='[2,"1","Heartbeat",{}]',
     )
+
+
+def keep(charge_point: ChargePoint, *calls: Call) -> None:
+    """Give frames to the log's writer at once, as one batch."""
+
+    async def run() -> None:
+        threads = DatabaseThreads(1)
+        log = MessageLog(threads)
+        station = Station(charge_point.pk, charge_point.identity, "1.6", is_admitted=True)
+        link = StationLink(station, answers=new_answers(), remote_address="", send=nothing, close=nothing)
+        for call in calls:
+            log.add(link, frame=call, text=call.unique_id, direction="in", at=NOON)
+        await log.flush()
+        await threads.run(connections.close_all)
+        threads.close()
+
+    asyncio.run(run())
+
+
+async def nothing(*_: Any) -> None:
+    """A socket nobody listens to."""
+
+
+@pytest.mark.postgresql
+def test_one_frame_the_database_does_not_take_costs_no_other(
+    charge_point: ChargePoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(charge_point, Call("1", "Heartbeat", {}), Call("2", "x" * 51, {}), Call("3", "Heartbeat", {}))
+    assert list(OcppMessage.objects.order_by("pk").values_list("frame", flat=True)) == ["1", "3"]
+    assert [record.getMessage() for record in caplog.records if record.name == "ocpp_gateway.message_log"] == [
+        f"A frame of charge point {charge_point.pk} is not in the message log"
+    ]
+
+
+def test_one_row_against_the_rules_costs_no_other(charge_point: ChargePoint) -> None:
+    rows = [frame(charge_point, NOON), frame(charge_point, NOON), frame(charge_point, NOON)]
+    rows[1].kind = "noise"
+    store_what_is_taken(rows)
+    assert list(OcppMessage.objects.values_list("kind", flat=True)) == ["call", "call"]
+
+
+def test_the_log_keeps_text_with_a_nul(charge_point: ChargePoint) -> None:
+    keep(charge_point, Call("\x00", "Heart\x00beat", {}))
+    assert OcppMessage.objects.values_list("action", "unique_id", "frame").get() == (
+        "Heart\ufffdbeat", "\ufffd", "\ufffd",
+    )  # fmt: skip
 
 
 def test_the_log_may_be_pruned_and_not_changed(charge_point: ChargePoint) -> None:
