@@ -40,6 +40,7 @@ from ocpp_gateway.message_log import MessageLog
 from ocpp_gateway.models import Command, OcppMessage
 from ocpp_gateway.services import commands, connections, wakeups
 from ocpp_gateway.services.admission import Station, admit_station, note_second_socket
+from ocpp_gateway.services.foreign_transactions import note_foreign_transaction
 from ocpp_gateway.services.rounds import Round, do_round
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ POLL_SECONDS: Final = 1.0
 ALIVE_WITHIN_SECONDS: Final = 5.0
 # A station that keeps opening a second socket is put on record this often.
 NOTE_AGAIN_SECONDS: Final = 600.0
+# A station that keeps naming transactions of others is put on record this often.
+NOTE_FOREIGN_AGAIN_SECONDS: Final = 3_600.0
 
 _FROM, _TO = OcppMessage.Direction.FROM_STATION, OcppMessage.Direction.TO_STATION
 _gateways: WeakKeyDictionary[asyncio.AbstractEventLoop, "Gateway"] = WeakKeyDictionary()
@@ -72,6 +75,7 @@ class Gateway:
         self._answers: dict[int, Answers] = {}
         self._heard_from: set[int] = set()
         self._noted_at: dict[int, float] = {}
+        self._noted_foreign_at: dict[int, float] = {}
         self._users = 0
         self._woken = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -243,7 +247,24 @@ class Gateway:
                 logger.exception("%s: %s could not be kept either", station.identity, call.action)
                 error = CallError(call.unique_id, ErrorCode.INTERNAL_ERROR, "Please send this again later.")
                 return error, Reply()
+        if reply.foreign_session_id is not None:
+            await self._note_foreign(station, call.action, reply.foreign_session_id)
         return CallResult(call.unique_id, reply.payload), reply
+
+    async def _note_foreign(self, station: Station, action: str, session_id: int) -> None:
+        logger.warning("%s: %s names transaction %d of another charge point", station.identity, action, session_id)
+        now, charge_point_id = asyncio.get_running_loop().time(), station.charge_point_id
+        noted_at = self._noted_foreign_at.get(charge_point_id)
+        if noted_at is not None and now - noted_at < NOTE_FOREIGN_AGAIN_SECONDS:
+            return
+        self._noted_foreign_at[charge_point_id] = now
+        try:
+            await self._threads.run(
+                note_foreign_transaction, charge_point_id=charge_point_id, message=action, session_id=session_id
+            )
+        except DatabaseFailure:
+            del self._noted_foreign_at[charge_point_id]
+            logger.exception("%s: it could not be put on record", station.identity)
 
     async def _park(self, station: Station, call: Call, *, reason: str) -> None:
         try:

@@ -14,6 +14,7 @@ from billing.services import sessions
 from locations.services import status
 from ocpp_gateway.domain.values import Moment, normalise_id_tag, read_decimal, read_moment, read_samples, write_moment
 from ocpp_gateway.handlers.replies import Reply
+from ocpp_gateway.services import foreign_transactions
 from ocpp_gateway.services.admission import Station
 from ocpp_gateway.services.remote import ask_to_stop
 from ocpp_gateway.services.reports import park_report, start_id_of
@@ -114,7 +115,10 @@ def meter_values(station: Station, payload: Payload, received_at: datetime) -> R
     )
     if directive.stop and directive.session_id is not None:
         ask_to_stop(session_id=directive.session_id, charge_point_id=station.charge_point_id)
-    return Reply(changed_sessions=_changed(directive.public_id))
+    return Reply(
+        changed_sessions=_changed(directive.public_id),
+        foreign_session_id=None if directive.recognised else _foreign(station, transaction_id),
+    )
 
 
 def stop_transaction(station: Station, payload: Payload, received_at: datetime) -> Reply:
@@ -133,16 +137,19 @@ def stop_transaction(station: Station, payload: Payload, received_at: datetime) 
             payload.get("transactionData", ()), received_at=received_at, clock_offset=_clock_offset(station)
         ),
     )
+    foreign_session_id = None if result.recognised else _foreign(station, int(payload["transactionId"]))
     if result.parked:
         park_report(
             charge_point_id=station.charge_point_id,
             action="StopTransaction",
             payload=payload,
-            reason=result.reason,
+            reason=result.reason if foreign_session_id is None else foreign_transactions.REASON,
             received_at=received_at,
             session_id=result.session_id,
         )
-    return Reply(changed_sessions=_changed(result.public_id), network_changed=True)
+    return Reply(
+        changed_sessions=_changed(result.public_id), network_changed=True, foreign_session_id=foreign_session_id
+    )
 
 
 def data_transfer(station: Station, payload: Payload, received_at: datetime) -> Reply:
@@ -227,6 +234,14 @@ def _clock_offset(station: Station) -> timedelta:
 
 def _moment(station: Station, payload: Payload, received_at: datetime) -> Moment:
     return read_moment(payload.get("timestamp"), received_at=received_at, clock_offset=_clock_offset(station))
+
+
+def _foreign(station: Station, transaction_id: int) -> int | None:
+    """The transaction's id when it is another charge point's."""
+    if not 0 < transaction_id <= _LARGEST_TRANSACTION_ID:
+        return None
+    is_foreign = foreign_transactions.is_foreign(charge_point_id=station.charge_point_id, session_id=transaction_id)
+    return transaction_id if is_foreign else None
 
 
 def _changed(public_id: UUID | None) -> tuple[UUID, ...]:

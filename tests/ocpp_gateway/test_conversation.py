@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Token
+from accounts.models import AuditEvent, Token
 from billing.models import ChargingSession, MeterValue
 from locations.models import ChargePoint, Connector
+from locations.services.credentials import issue_key
 from ocpp_gateway.models import Command, OcppMessage, ParkedReport
+from tests.factories import ConnectorFactory
 from tests.ocpp_gateway.station import ScriptedStation
 
 Plug = Callable[..., ScriptedStation]
@@ -125,6 +127,34 @@ def test_a_stop_with_a_placeholder_id_ends_the_only_session_that_fits(plug_in: P
         assert station.call("StopTransaction", stop) == {}
     assert ChargingSession.objects.get(pk=session_id).meter_stop_wh == Decimal(6_000)
     assert not ParkedReport.objects.exists()
+
+
+def test_another_points_transaction_has_no_effect_and_leaves_a_trace(
+    plug_in: Plug, connector: Connector, ada: Token
+) -> None:
+    other = ConnectorFactory(evse__charge_point__identity="BERLIN-02").charge_point
+    with plug_in() as station:
+        session_id = station.call("StartTransaction", start())["transactionId"]
+    stop = {"transactionId": session_id, "meterStop": 6_000, "timestamp": moment(5), "idTag": "04ADA0001"}
+    with plug_in(identity="BERLIN-02", key=issue_key(charge_point_id=other.pk)) as stranger:
+        assert stranger.call("MeterValues", energy("9000", session_id=session_id, at=moment(100))) == {}
+        assert stranger.call("MeterValues", energy("9001", session_id=session_id, at=moment(90))) == {}
+        assert stranger.call("StopTransaction", stop) == {}
+        assert stranger.call("MeterValues", energy("9002", session_id=session_id + 77, at=moment(80))) == {}
+    session = ChargingSession.objects.get()
+    assert (session.status, session.energy_wh) == ("active", Decimal(0))
+    parked = ParkedReport.objects.get()
+    assert (parked.charge_point, parked.reason, parked.suggested_session) == (other, "foreign_transaction_id", None)
+    event = AuditEvent.objects.get(action="foreign_transaction_id")
+    assert (event.actor, event.subject_type, event.subject_id) == (None, "locations.chargepoint", str(other.pk))
+    assert event.data == {"message": "MeterValues", "transaction_id": session_id}
+
+
+def test_a_transaction_nobody_has_is_not_another_points(plug_in: Plug, charge_point: ChargePoint) -> None:
+    with plug_in() as station:
+        assert station.call("StopTransaction", {"transactionId": 4711, "meterStop": 1, "timestamp": moment(5)}) == {}
+    assert ParkedReport.objects.get().reason == "unknown_transaction"
+    assert not AuditEvent.objects.filter(action="foreign_transaction_id").exists()
 
 
 def test_an_unknown_tag_is_refused_and_its_start_is_kept_and_stopped(plug_in: Plug, connector: Connector) -> None:
