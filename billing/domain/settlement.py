@@ -25,15 +25,20 @@ from tariffs.domain.rating import rate
 from tariffs.domain.result import CostLine, LineKind, Payable, RatedSession, VatUnknown, decimal_of
 from tariffs.domain.spec import Period
 
-# Where each kind of cost line is earned. A maximum price is not earned anywhere: it lowers all the others.
-_REVENUE = {
+# Where each kind of cost line is earned. None is a maximum price: it is not earned but lowers all the others. A minimum
+# price counts as a fee. The cap on idle time is negative and counts with its sign.
+EARNED_IN: Mapping[LineKind, str | None] = {
     LineKind.ENERGY: "revenue_energy",
     LineKind.TIME: "revenue_time",
     LineKind.PARKING_TIME: "revenue_time",
     LineKind.RESERVATION_TIME: "revenue_time",
     LineKind.FLAT: "revenue_fees",
     LineKind.RESERVATION_FLAT: "revenue_fees",
+    LineKind.IDLE_CAP: "revenue_time",
+    LineKind.CONNECTION_FEE: "revenue_fees",
+    LineKind.SERVICE_FEE: "revenue_fees",
     LineKind.MIN_PRICE: "revenue_fees",
+    LineKind.MAX_PRICE: None,
 }
 REVENUE_CODES = ("revenue_energy", "revenue_time", "revenue_fees")
 
@@ -266,10 +271,14 @@ def _credits(facts: Facts, rated: RatedSession, payable: Payable) -> list[Postin
 
 
 def _shares(lines: Sequence[CostLine]) -> dict[str, Decimal]:
-    """How much of a rate's net each kind of revenue earned, before rounding and before a maximum price."""
+    """How much of a rate's net each kind of revenue earned, before rounding and before a maximum price.
+
+    A kind whose lines sum below zero earns nothing. The shares are proportions of a net that is posted to the cent, so
+    what it fell short lowers the other kinds in proportion.
+    """
     shares: dict[str, Decimal] = {}
     for line in lines:
-        code = _REVENUE.get(line.kind)
+        code = EARNED_IN[line.kind]
         if code is not None and line.exact_net is not None:
-            shares[code] = shares.get(code, Decimal(0)) + max(decimal_of(line.exact_net), Decimal(0))
-    return shares or {"revenue_fees": Decimal(1)}
+            shares[code] = shares.get(code, Decimal(0)) + decimal_of(line.exact_net)
+    return {code: max(share, Decimal(0)) for code, share in shares.items()} or {"revenue_fees": Decimal(1)}

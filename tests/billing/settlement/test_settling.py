@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django_q.models import OrmQ
 
+from billing.domain.settlement import EARNED_IN, REVENUE_CODES
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerTransaction
 from billing.selectors.wallets import wallet_of
 from billing.services.holds import place_hold
@@ -14,6 +15,7 @@ from billing.services.review import discard_session, release_from_review
 from billing.services.settlement import settle_overdue, settle_session
 from billing.services.wallets import credit_wallet
 from common import clock
+from tariffs.domain.result import LineKind
 from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet, meter
 from tests.factories import StaffFactory, TariffVersionFactory, component, element, tariff_document
 
@@ -165,6 +167,40 @@ class TestTheCdr:
         assert (cdr.energy_wh, cdr.duration_seconds) == (Decimal(15_000), 7_200)
         assert cdr.tariff_digest
         assert cdr.lines.get(kind="ENERGY").explanation["unit_price"] == "0.4000"
+
+    def test_fees_and_the_cap_on_idle_time_are_earned_with_their_own_kind(self):
+        document = tariff_document(
+            element(component("ENERGY", "0.40"), component("PARKING_TIME", "6.00")),
+            voltledger={
+                "connection_fee": {"price": 2, "after_minutes": 30},
+                "idle": {"max_amount": Decimal("4.50")},
+                "service_fee": {"flat": 1},
+            },
+        )
+        session = EndedSessionFactory(
+            tariff_version=TariffVersionFactory(document=document), ended_at=NOON + timedelta(hours=2), started_at=NOON
+        )
+        meter(session, 60, "0", "charging")
+        cdr = settle(session)
+        assert [(line.kind, line.net) for line in cdr.lines.all()] == [
+            ("ENERGY", Decimal(6)),
+            ("PARKING_TIME", Decimal(6)),
+            ("IDLE_CAP", Decimal("-1.5")),
+            ("CONNECTION_FEE", Decimal(2)),
+            ("SERVICE_FEE", Decimal(1)),
+        ]
+        assert posted(cdr) == {
+            (f"receivable:EUR:driver-{session.driver_id}", "debit"): Decimal("16.07"),
+            ("revenue_energy:EUR", "credit"): Decimal("6.00"),
+            ("revenue_time:EUR", "credit"): Decimal("4.50"),
+            ("revenue_fees:EUR", "credit"): Decimal("3.00"),
+            ("vat_payable:EUR:DE-19", "credit"): Decimal("2.57"),
+        }
+
+    @pytest.mark.parametrize("kind", LineKind)
+    def test_every_kind_of_line_has_its_account(self, kind):
+        assert kind in EARNED_IN
+        assert (EARNED_IN[kind] in REVENUE_CODES) is (kind is not LineKind.MAX_PRICE)
 
     def test_a_maximum_price_lowers_every_revenue_in_proportion(self):
         document = tariff_document(
