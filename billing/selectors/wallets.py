@@ -19,7 +19,10 @@ from common.money import Money
 
 @dataclass(frozen=True)
 class WalletView:
-    """A driver's wallet at one moment. `available` is the balance less what holds reserve; lots in spending order."""
+    """A driver's wallet at one moment, its lots in spending order.
+
+    `available` is the balance less what holds reserve and less promotional money past its date.
+    """
 
     currency: str
     balance: Money
@@ -45,6 +48,7 @@ def wallet_of(driver_id: int, currency: str = "") -> WalletView:
     """The driver's wallet in `currency` (default: that of the contract in force); empty when there is none."""
     code = currency or wallet_currency(driver_id)
     account = LedgerAccount.objects.filter(key=wallet(driver_id, code).key).first()
+    expired = expired_promo(account.pk, clock.now()) if account else Decimal(0)
     posted, pending = (account.posted, account.pending) if account else (Decimal(0), Decimal(0))
     rows = {lot.pk: lot for lot in WalletLot.objects.filter(account=account, remaining__gt=0)} if account else {}
     order = spending_order(LotValue(lot.pk, lot.kind, lot.remaining, lot.expires_at) for lot in rows.values())
@@ -52,15 +56,30 @@ def wallet_of(driver_id: int, currency: str = "") -> WalletView:
         currency=code,
         balance=Money(posted, code),
         reserved=Money(pending, code),
-        available=Money(posted - pending, code),
+        available=Money(max(posted - pending - expired, Decimal(0)), code),
         lots=[rows[lot.id] for lot in order],
     )
 
 
-def available_in_wallet(driver_id: int, currency: str) -> Decimal:
-    """What a new session may reserve, in `currency`."""
-    row = LedgerAccount.objects.filter(key=wallet(driver_id, currency).key).values_list("posted", "pending").first()
-    return row[0] - row[1] if row else Decimal(0)
+def available_in_wallet(driver_id: int, currency: str, at: datetime | None = None) -> Decimal:
+    """What a new session may reserve at `at` (default: now), in `currency`.
+
+    Promotional money past its date is left out, although sessions that began before may still draw it.
+    """
+    key = wallet(driver_id, currency).key
+    row = LedgerAccount.objects.filter(key=key).values_list("pk", "posted", "pending").first()
+    if row is None:
+        return Decimal(0)
+    account_id, posted, pending = row
+    return max(posted - pending - expired_promo(account_id, at or clock.now()), Decimal(0))
+
+
+def expired_promo(account_id: int, at: datetime) -> Decimal:
+    """What is left in a wallet of promotional lots expired at `at`: no session that begins then may draw it."""
+    lots = WalletLot.objects.filter(
+        account_id=account_id, kind=WalletLot.Kind.PROMO, remaining__gt=0, expires_at__lte=at
+    )
+    return sum(lots.values_list("remaining", flat=True), Decimal(0))
 
 
 def wallet_currency(driver_id: int) -> str:

@@ -14,6 +14,7 @@ from billing.domain.postings import AccountRef, credit, debit, wallet
 from billing.errors import CurrencyMismatch, InsufficientFunds
 from billing.models import Hold, LedgerAccount
 from billing.selectors.undecided import undecided_sessions
+from billing.selectors.wallets import expired_promo
 from billing.services.accounts import lock_accounts, state_of
 from billing.services.ledger import post
 from billing.services.lots import take_from_lots
@@ -27,8 +28,18 @@ Status = Hold.Status
 
 
 @transaction.atomic
-def place_hold(*, driver_id: int, session_id: int, amount: Money, expires_at: datetime, idempotency_key: str) -> Hold:
-    """Reserve `amount` of a driver's wallet for one charging session.
+def place_hold(
+    *,
+    driver_id: int,
+    session_id: int,
+    amount: Money,
+    expires_at: datetime,
+    idempotency_key: str,
+    at: datetime | None = None,
+) -> Hold:
+    """Reserve `amount` of a driver's wallet for one charging session. Promotional money past its date is not there.
+
+    `at` is when (default: now).
 
     Idempotent: the same key with the same terms returns the first hold, whatever became of it; other terms raise
     IdempotencyConflict.
@@ -44,7 +55,7 @@ def place_hold(*, driver_id: int, session_id: int, amount: Money, expires_at: da
         if (stored.account_id, stored.charging_session_id, stored.amount) != (state.id, session_id, amount.amount):
             raise IdempotencyConflict
         return stored
-    if amount.amount > state.available + state.overdraft:
+    if amount.amount > state.available - expired_promo(state.id, at or clock.now()) + state.overdraft:
         raise InsufficientFunds
     LedgerAccount.objects.filter(pk=state.id).update(pending=state.pending + amount.amount)
     return Hold.objects.create(

@@ -9,7 +9,8 @@ from django.db import IntegrityError, connection, transaction
 from billing.domain.postings import system
 from billing.errors import CurrencyMismatch, InsufficientFunds
 from billing.models import ChargingSession, Hold, LedgerTransaction
-from billing.selectors.wallets import wallet_of
+from billing.selectors.wallets import available_in_wallet, wallet_of
+from billing.services.admission import admit
 from billing.services.holds import capture_hold, expire_holds, place_hold, release_hold, release_session_holds
 from billing.services.lots import expire_lots
 from billing.services.wallets import adjust_wallet
@@ -168,6 +169,26 @@ class TestResolving:
 
 
 class TestPromotionsThatExpireMeanwhile:
+    def test_past_its_date_it_cannot_be_reserved(self, session):
+        now = clock.now()
+        fill_wallet(session.driver, "5.00", kind="promo", expires_at=now)
+        assert available_in_wallet(session.driver_id, "EUR", now - timedelta(seconds=1)) == Decimal("35.00")
+        assert available_in_wallet(session.driver_id, "EUR", now) == Decimal("30.00")
+        assert figures(session) == (eur("35.00"), eur("0"), eur("30.00"))
+        with pytest.raises(InsufficientFunds):
+            place(session, "30.01")
+        assert place(session, "30.01", key="hold:2", at=now - timedelta(seconds=1)).amount == Decimal("30.01")
+
+    def test_a_wallet_of_nothing_but_expired_promotions_is_refused(self):
+        ada = EndedSessionFactory(contract_type__wallet=True)
+        fill_wallet(ada.driver, "5.00", kind="promo", expires_at=clock.now())
+        assert available_in_wallet(ada.driver_id, "EUR") == 0
+        with pytest.raises(InsufficientFunds):
+            place(ada, "0.01")
+        with pytest.raises(InsufficientFunds):
+            admit(driver_id=ada.driver_id, at=clock.now(), power_class="AC")
+        assert not Hold.objects.exists()
+
     def test_a_promotion_waits_for_the_session_that_may_draw_it(self, session):
         now = clock.now()
         fill_wallet(session.driver, "5.00", kind="promo", expires_at=now)
