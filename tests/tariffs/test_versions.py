@@ -1,5 +1,7 @@
 """A tariff is drafted, published and then never rewritten."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -51,6 +53,38 @@ def test_publishing_leaves_one_trace_and_a_repeat_none():
         published = publish_version(version_id=version.pk, actor_id=otto.pk, reason="new prices")
     assert published.status == "published"
     assert AuditEvent.objects.filter(action="tariff_published", actor=otto).count() == 1
+
+
+SPOT = {"series": "NL", "fallback": Decimal("0.45")}
+TIERS = [{"up_to_kwh": 100, "price": Decimal("0.50")}, {"price": Decimal("0.40")}]
+
+
+@pytest.mark.parametrize(
+    ("extensions", "defects"),
+    [
+        ({"spot": SPOT}, ("tariff.voltledger.spot: sessions are not billed with spot prices yet",)),
+        (
+            {"energy_tiers": {"per": "MONTH", "tiers": TIERS}},
+            ("tariff.voltledger.energy_tiers.per: sessions are not billed with monthly tiers yet",),
+        ),
+    ],
+)
+def test_what_sessions_cannot_be_billed_by_is_not_published(extensions, defects):
+    text = tariff_document(element(component("ENERGY", "0.49")), voltledger=extensions)
+    version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
+    with pytest.raises(BadInput, match="cannot be billed by spot prices or by monthly energy tiers") as refusal:
+        publish_version(version_id=version.pk)
+    assert refusal.value.details == defects
+    version.refresh_from_db()
+    assert (version.status, version.published_at) == ("draft", None)
+    assert not AuditEvent.objects.filter(action="tariff_published").exists()
+
+
+def test_energy_tiers_per_session_are_published():
+    tiers = {"per": "SESSION", "tiers": TIERS}
+    text = tariff_document(element(component("ENERGY", "0.49")), voltledger={"energy_tiers": tiers})
+    version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
+    assert publish_version(version_id=version.pk).status == "published"
 
 
 def test_a_withdrawn_version_cannot_be_published_again():
