@@ -272,7 +272,7 @@ def test_retail_per_kwh_raises_energy_alone() -> None:
         Tier(Decimal("0.54"), Decimal(100)),
         Tier(Decimal("0.44")),
     )
-    assert retail.extensions.service_fee == spec(service_fee={"flat": 1}).extensions.service_fee  # type: ignore[union-attr]
+    assert retail.extensions.service_fee == spec(service_fee={"flat": 1}).extensions.service_fee
 
 
 def test_a_mark_up_no_tariff_can_hold() -> None:
