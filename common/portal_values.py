@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from djmoney.money import Money
 
 from common.formats import energy_words, money_words
@@ -26,7 +27,7 @@ def show_energy(energy_wh: Decimal | None) -> str:
 
 def show_moment(moment: datetime | None) -> str:
     """A moment in the operator's time zone, to the minute; a dash where there is none."""
-    return "–" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M")
+    return "–" if moment is None else date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def show_number(number: Decimal | None) -> str:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.models import Cdr, ChargingSession, FundingLeg, Hold, LedgerAccount
 from common import clock
@@ -148,12 +149,13 @@ def _queue(label: str, count: int, link: str) -> Figure:
 
 def _balances() -> Iterator[Figure]:
     unpaid = FundingLeg.objects.filter(state__in=UNPAID_STATES)
+    count = unpaid.count()
     rows = unpaid.values("cdr__currency").annotate(total=Sum("amount")).order_by("cdr__currency")
     words = ", ".join(show_amount(row["total"], row["cdr__currency"]) for row in rows)
     yield Figure(
         _("Unpaid by drivers"),
         words or show_amount(Decimal(0), settings.DEFAULT_CURRENCY),
-        note=_("%(count)s open parts of sessions") % {"count": unpaid.count()},
+        note=ngettext("%(count)s open part of a session", "%(count)s open parts of sessions", count) % {"count": count},
         link=f"{reverse('admin:billing_fundingleg_changelist')}?queue=open",
     )
     wallets = LedgerAccount.objects.filter(code=LedgerAccount.Code.WALLET)
@@ -193,10 +195,11 @@ def _energy_chart(rows: dict[tuple[date, str], dict[str, Any]], today: date) -> 
     for day in _days(today):
         of_day = [row for (when, _currency), row in rows.items() if when == day]
         energy = sum((row["energy"] for row in of_day), Decimal(0))
-        title = _("%(day)s: %(energy)s, %(count)s sessions") % {
+        count = sum(row["count"] for row in of_day)
+        title = ngettext("%(day)s: %(energy)s, %(count)s session", "%(day)s: %(energy)s, %(count)s sessions", count) % {
             "day": date_format(day, "j M"),
             "energy": show_energy(energy),
-            "count": sum(row["count"] for row in of_day),
+            "count": count,
         }
         columns.append((str(day.day), energy / 1000, title))
     return bar_chart(columns)

@@ -6,6 +6,7 @@ from config.views import charge, home, money, profile, public, sessions
 
 urlpatterns = [
     path("", public.start, name="start"),
+    path("favicon.ico", public.favicon, name="favicon"),
     path("stations/", public.stations, name="stations"),
     path("stations/<slug:code>/", public.station, name="station"),
     path("c/<slug:code>/", public.connector, name="connector_qr"),

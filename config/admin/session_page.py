@@ -20,6 +20,30 @@ from tariffs.trace_words import trace_rows
 AROUND = timedelta(minutes=3)
 MESSAGES = 200
 
+# Why a session waits in review, in a few words; a refusal at the start that is not named here reads as its code.
+REVIEW_WORDS = {
+    "meter_missing": _("no meter values"),
+    "meter_stop_missing": _("no final meter value"),
+    "meter_stop_invalid": _("impossible final meter value"),
+    "energy_above_rated_power": _("more energy than possible"),
+    "no_stop_report": _("the end was never reported"),
+    "no_unplug_report": _("unplugging was never reported"),
+    "stop_before_start": _("it ended before it began"),
+    "unknown_token": _("unknown card"),
+    "token_blocked": _("blocked card"),
+    "token_expired": _("expired card"),
+    "unknown_connector": _("unknown connector"),
+    "no_driver": _("no customer"),
+    "no_contract": _("no contract"),
+    "no_subscription": _("no subscription"),
+    "no_tariff": _("no tariff"),
+    "no_vat_rate": _("no VAT rate"),
+    "no_payment_method": _("no card to pay with"),
+    "open_debt": _("unpaid earlier sessions"),
+    "insufficient_funds": _("too little in the wallet"),
+    "driver_blocked": _("blocked customer"),
+}
+
 # What an operator does about each reason a session waits in review.
 FIXES = {
     "meter_stop_missing": _("The charge point sent no final meter value; the last one it sent was used."),
@@ -42,6 +66,18 @@ FREE_BECAUSE = {
 }
 
 
+def review_words(session: ChargingSession) -> str:
+    """Why the session is doubted, in a few words; empty where it is not."""
+    return str(REVIEW_WORDS.get(session.review_reason, session.review_reason.replace("_", " ")))
+
+
+def bills_nothing(session: ChargingSession) -> bool:
+    """No energy was delivered, so that the session is free by rule whatever is decided about it."""
+    if session.meter_start_wh is not None and session.meter_stop_wh is not None:
+        return session.meter_stop_wh == session.meter_start_wh
+    return not session.energy_wh
+
+
 def details(session: ChargingSession) -> dict[str, Any]:
     cdr = Cdr.objects.filter(charging_session=session).first()
     explanation = explain(session, cdr) if cdr else None
@@ -61,6 +97,8 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "power_chart": power_chart(session),
         "ocpp_messages": messages_of(session),
         "free_because": FREE_BECAUSE.get(session.free_rule, session.free_rule),
+        "review_words": review_words(session),
+        "bills_nothing": bills_nothing(session),
         "fix": FIXES.get(session.review_reason, ""),
         "events": AuditEvent.objects.filter(
             subject_type="billing.chargingsession", subject_id=str(session.pk)

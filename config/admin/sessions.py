@@ -18,7 +18,7 @@ from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
 from common.portal import ReadOnlyAdmin, actor_of, link_to
 from common.portal_values import show_amount, show_energy
-from config.admin.session_page import details
+from config.admin.session_page import bills_nothing, details, review_words
 from ocpp_gateway.services.remote import remote_stop
 
 Outcome = ChargingSession.Outcome
@@ -28,7 +28,7 @@ Outcome = ChargingSession.Outcome
 class ChargingSessionAdmin(ReadOnlyAdmin):
     list_display = (
         "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label",
-        "paid_label", "review_reason",
+        "paid_label", "doubt",
     )  # fmt: skip
     list_filter = (
         "status", "outcome", "payment_status", "channel", "review_reason", "charge_point__location",
@@ -100,6 +100,10 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     )
     def paid_label(self, session: ChargingSession) -> tuple[str, str]:
         return session.payment_status, session.get_payment_status_display()
+
+    @display(description=gettext_lazy("in doubt"), ordering="review_reason")
+    def doubt(self, session: ChargingSession) -> str:
+        return review_words(session) or "–"
 
     # --- one session --------------------------------------------------------------------------------------------------
 
@@ -173,6 +177,12 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         session: ChargingSession = self.row_for(request, object_id, "billing.change_chargingsession")
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
+            if bills_nothing(session):
+                return [
+                    _("%(session)s delivered no energy: it is closed free of charge and nothing is billed.")
+                    % {"session": session},
+                    _("Reason: %(reason)s") % cleaned,
+                ]
             return [
                 _("%(session)s is billed with %(energy)s, by the price of its start.")
                 % {"session": session, "energy": show_energy(session.energy_wh)},

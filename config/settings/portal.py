@@ -36,6 +36,7 @@ UNFOLD = {
     "SITE_SUBHEADER": _("Operator portal"),
     "SITE_SYMBOL": "ev_station",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
@@ -83,7 +84,7 @@ UNFOLD = {
                         _("Parked reports"),
                         "inbox",
                         "ocpp_gateway.parkedreport",
-                        query="status__exact=open",
+                        query="decision=open",
                         badge="parked_reports_badge",
                     ),
                     _item(

@@ -1,12 +1,17 @@
 """Amounts, energy and states on the operator portal's own pages."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from djmoney.money import Money
 
+from common.formats import number_words
 from common.portal_values import show_amount, show_energy, show_money, show_number
 
 register = template.Library()
@@ -47,6 +52,27 @@ def energy(energy_wh: Decimal | None) -> str:
 def plain_number(number: Decimal | None) -> str:
     """A Decimal without its trailing zeros."""
     return show_number(number)
+
+
+@register.filter
+def number(value: Decimal | None) -> str:
+    """A number with its thousands apart: 1,234,567.5; a dash where there is none."""
+    return "–" if value is None else number_words(value, 3)
+
+
+@register.filter
+def to_the_second(moment: datetime | None) -> str:
+    """A moment as the portal writes them, with its seconds; a dash where there is none."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'DATETIME_FORMAT')}:{local:%S}"
+
+
+@register.filter
+def words(code: str) -> str:
+    """A code such as session_released as people read it: Session released."""
+    return capfirst(code.replace("_", " "))
 
 
 @register.simple_tag

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -26,6 +27,12 @@ def start(request: HttpRequest) -> HttpResponse:
         return redirect("home")
     locations = public_locations("")
     return render(request, "site/start.html", {"locations": locations[:3], "location_count": locations.count()})
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For browsers that ask for the icon before, or without, reading where the page says it is."""
+    return redirect(static("img/mark.svg"))
 
 
 @require_safe

@@ -40,6 +40,20 @@ def test_staff_need_a_second_factor_where_the_installation_demands_one(log_in: L
     assert client.get("/admin/").status_code == 200
 
 
+def test_a_list_is_named_after_its_rows_and_the_portal_has_its_icon(otto: Client) -> None:
+    page = otto.get("/admin/accounts/driver/").content.decode()
+    assert "Drivers" in page
+    assert "to change" not in page
+    assert 'href="/static/img/mark.svg"' in page
+    assert otto.get("/favicon.ico")["Location"] == "/static/img/mark.svg"
+
+
+def test_the_queue_of_parked_reports_opens_from_the_navigation(otto: Client) -> None:
+    address = reverse("admin:ocpp_gateway_parkedreport_changelist") + "?decision=open"
+    assert f'href="{address}"' in otto.get("/admin/").content.decode()
+    assert otto.get(address).status_code == 200
+
+
 def _log_in_with_password(client: Client, user: User) -> str:
     user.set_password("correct horse battery")
     user.save()
