@@ -81,9 +81,9 @@ def sessions() -> list[tuple[Any, ...]]:
             ],
         ),
         (
-            # The register jumped to 1,500 Wh and fell back to 200.
+            # The register jumped to 1,500 Wh, more than 11 kW give in eight seconds, and fell back to 200.
             "no_status_timestamps",
-            [(1, "04ADA0001", "ended", "in_review"), (2, "04ADA0002", "ended", Decimal(0))],
+            [(1, "04ADA0001", "ended", Decimal(200)), (2, "04ADA0002", "ended", Decimal(0))],
         ),
         (
             # The register jumped to 43 kWh within seconds and fell back to 2.
