@@ -5,10 +5,11 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from accounts.models import Driver
-from billing.models import ChargingSession, PaymentMethod
+from billing.models import PaymentMethod
 from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupState
 from billing.providers.registry import get_provider
 from billing.selectors.payments import open_legs, usable_methods
+from billing.selectors.undecided import undecided_sessions
 from common.errors import Refused
 from common.ids import new_secret
 from common.locking import lock_row, lock_rows
@@ -154,10 +155,5 @@ def _own(methods: dict[int, PaymentMethod], method_id: int) -> PaymentMethod:
 
 
 def _needs_a_card(driver_id: int) -> bool:
-    """Something is unpaid, or a session is open or not yet settled and may become so."""
-    sessions = ChargingSession.objects.filter(driver_id=driver_id)
-    return (
-        sessions.filter(status__in=["requested", "active", "finishing"]).exists()
-        or sessions.filter(status=ChargingSession.Status.ENDED, outcome=ChargingSession.Outcome.PENDING).exists()
-        or open_legs(driver_id).exists()
-    )
+    """Something is unpaid, or a session is open, not yet settled or in review and may become so."""
+    return undecided_sessions().filter(driver_id=driver_id).exists() or open_legs(driver_id).exists()

@@ -103,6 +103,26 @@ class TestServices:
         with pytest.raises(methods.MethodInUse):
             methods.remove_method(driver_id=ada.pk, method_id=only.pk)
 
+    def test_the_only_card_stays_while_a_session_is_in_review(self, ada: Driver) -> None:
+        only = save_card(ada)
+        connector = ConnectorFactory()
+        session = ChargingSession.objects.create(
+            charge_point=connector.charge_point,
+            connector=connector,
+            driver=ada,
+            status="ended",
+            started_at=only.created_at,
+            ended_at=only.created_at,
+            outcome="in_review",
+            review_reason="meter_missing",
+        )
+
+        with pytest.raises(methods.MethodInUse):
+            methods.remove_method(driver_id=ada.pk, method_id=only.pk)
+
+        ChargingSession.objects.filter(pk=session.pk).update(outcome="discarded")
+        assert methods.remove_method(driver_id=ada.pk, method_id=only.pk).status == "removed"
+
     def test_the_only_card_goes_when_everything_is_paid(self, ada: Driver) -> None:
         only = save_card(ada)
         collect_leg(leg_id=owe(ada).pk)
