@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
 from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent
@@ -42,13 +43,13 @@ def sweep_payments(now: datetime) -> int:
 
 
 def _take_up(rows: QuerySet[Any], step: Callable[[int], object]) -> int:
-    """Do `step` for each row, oldest first; a refusal is logged and left for the next sweep."""
+    """Do `step` for each row, oldest first; one that is refused, by us or the database, is left for the next sweep."""
     keys = list(rows.order_by("pk").values_list("pk", flat=True).distinct())
     for key in keys:
         try:
             step(key)
-        except VoltledgerError as error:
-            log.warning("%s %s is left for the next sweep: %s", rows.model.__name__, key, error.message)
+        except (VoltledgerError, DatabaseError):
+            log.exception("%s %s is left for the next sweep", rows.model.__name__, key)
     return len(keys)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 from djmoney.money import Money
 
@@ -24,6 +25,7 @@ from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
 from billing.services import ledger
 from billing.services.legs import mark_leg
 from common import clock
+from common.errors import VoltledgerError
 from common.locking import lock_row, lock_rows
 from common.money import quantize
 from common.states import may_step
@@ -39,6 +41,11 @@ _STATUS = {
     PaymentState.PENDING: Payment.Status.UNANSWERED,
     PaymentState.CANCELLED: Payment.Status.CANCELLED,
 }
+
+
+class PaymentIncomplete(VoltledgerError):
+    code = "payment_incomplete"
+    sentence = _("This payment has lost its card or what it pays for. Look at it and decide it by hand.")
 
 
 def collect_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = None) -> Payment | None:
@@ -124,7 +131,7 @@ def send_payment(*, payment: Payment) -> Payment:
 def _request(payment: Payment) -> PaymentRequest:
     """The same for every sending of one payment, or the provider would refuse its key."""
     if payment.method is None or payment.funding_leg is None:
-        raise ValueError("a payment for a session has its card and its leg")
+        raise PaymentIncomplete
     session = payment.funding_leg.cdr.charging_session
     return PaymentRequest(
         idempotency_key=payment.idempotency_key,
@@ -201,7 +208,7 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
 def _record_success(payment: Payment, moment: datetime) -> None:
     leg = payment.funding_leg
     if leg is None:
-        raise ValueError("a payment for a session has its leg")
+        raise PaymentIncomplete
     if leg.state in (State.PAID, State.REFUNDED):
         # The bank announced a failure and took the money after all: the driver's account now shows it in their favour.
         log.error("payment %s paid a leg that was paid already", payment.idempotency_key)

@@ -7,16 +7,17 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.conf import settings
+from django.db import IntegrityError
 from djmoney.money import Money
 
 from accounts.models import Driver
-from billing.models import FakeProviderObject, PaymentMethod
+from billing.models import FakeProviderObject, Payment, PaymentMethod
 from billing.providers.base import PaymentRequest, PaymentState
 from billing.providers.fake import bank
 from billing.providers.registry import get_provider
 from billing.selectors.payments import collection_of
 from billing.services.payment_sweep import reread_payment, sweep_payments
-from billing.services.payments import claim_leg, collect_leg, record_payment_result
+from billing.services.payments import PaymentIncomplete, claim_leg, collect_leg, record_payment_result
 from common import clock
 from tests.billing.payments.world import NOON, last_payment, owe, paid_postings, save_card, standing
 
@@ -47,6 +48,51 @@ def test_an_answer_lost_after_the_charge_is_found_by_the_sweep(ada: Driver) -> N
     assert (now.charged, now.posted, now.owed) == (OWED, OWED, NOTHING)
     assert FakeProviderObject.objects.filter(kind="payment").count() == 1
     assert sweep_payments(NOON + timedelta(days=1)) == 0
+
+
+def test_a_payment_that_lost_its_card_stops_no_other(ada: Driver) -> None:
+    save_card(ada)
+    broken, good = owe(ada), owe(ada)
+    lost, claim = claim_leg(leg_id=broken.pk), claim_leg(leg_id=good.pk)
+    assert lost is not None
+    assert claim is not None
+    Payment.objects.filter(pk=lost.pk).update(method=None)
+
+    with pytest.raises(PaymentIncomplete):
+        reread_payment(payment_id=lost.pk)
+    assert sweep_payments(claim.created_at + MINUTE) == 2
+
+    assert standing(broken).payments == [("created", "", "")]
+    assert (standing(good).payments, standing(good).charged) == ([("succeeded", "", "")], OWED)
+
+
+def test_a_payment_the_database_refuses_stops_no_other(ada: Driver) -> None:
+    save_card(ada, "answer_lost")
+    broken, good = owe(ada), owe(ada)
+    collect_leg(leg_id=broken.pk)
+    unanswered = last_payment(broken)
+    taken = FakeProviderObject.objects.get(kind="payment", idempotency_key=unanswered.idempotency_key)
+    Payment.objects.create(
+        idempotency_key="test:impostor",
+        driver=ada,
+        purpose="top_up",
+        provider=unanswered.provider,
+        provider_reference=taken.reference,
+        amount=OWED,
+        currency="EUR",
+        status="failed",
+        finished_at=clock.now(),
+    )
+    claim = claim_leg(leg_id=good.pk)
+    assert claim is not None
+
+    with pytest.raises(IntegrityError):
+        reread_payment(payment_id=unanswered.pk)
+    sweep_payments(claim.created_at + MINUTE)
+    sweep_payments(claim.created_at + 3 * MINUTE)
+
+    assert standing(broken).payments == [("unanswered", "", "")]
+    assert standing(good).payments == [("succeeded", "", "")]
 
 
 def test_during_an_outage_everything_waits_and_then_goes_on(ada: Driver) -> None:
