@@ -50,6 +50,13 @@ GUARDS = [
         message="a hold is resolved once",
         when="OLD.status <> 'active' AND OLD.status <> NEW.status",
     ),
+    refuse("billing_payment", "delete", name="billing_payment_no_delete", message="payments stay"),
+    _frozen(
+        "billing_payment",
+        *("idempotency_key", "driver_id", "funding_leg_id", "amount", "currency", "provider"),
+        message="a payment keeps its terms",
+    ),
+    refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
     # Deferred: a transaction may be written in several statements, but it cannot be committed unbalanced.
     Guard(
         name="billing_ledgerentry_zero_sum",

@@ -189,6 +189,20 @@ GROUP BY leg.id, leg.amount
 HAVING ROUND(COALESCE(SUM(payment.amount), 0) - leg.amount, 4) < 0
 """
 
+_LEGS_WERE_PAID_ONCE = """
+SELECT 'funding leg ' || leg.id,
+    'is of ' || ROUND(leg.amount, 4) || ', its payments less their refunds took ' || ROUND(paid.amount, 4)
+FROM billing_fundingleg leg JOIN (
+    SELECT payment.funding_leg_id, SUM(payment.amount - COALESCE(given.amount, 0)) amount
+    FROM billing_payment payment LEFT JOIN (
+        SELECT payment_id, SUM(amount) amount FROM billing_refund WHERE status = 'succeeded' GROUP BY payment_id
+    ) given ON given.payment_id = payment.id
+    WHERE payment.status = 'succeeded'
+    GROUP BY payment.funding_leg_id
+) paid ON paid.funding_leg_id = leg.id
+WHERE ROUND(paid.amount - leg.amount, 4) > 0
+"""
+
 _CLEARING_IS_RECENT = """
 SELECT 'ledger account ' || account.key,
     'still carries ' || ROUND(SUM(
@@ -316,6 +330,11 @@ CHECKS: list[tuple[str, str, Run]] = [
     ("transactions_are_unchanged", "Every transaction still hashes to what was posted.", changed_transactions),
     ("cdr_totals_agree", "Net, VAT and gross of every Cdr agree with its rates and its lines.", broken_totals),
     ("guards_stand", "The database still has every guard.", missing_guard_findings),
+    (
+        "legs_were_paid_once",
+        "No funding leg was charged more than it is, refunds counted.",
+        _query("legs_were_paid_once", _LEGS_WERE_PAID_ONCE, _nothing, is_warning=True),
+    ),
     (
         "clearing_is_recent",
         "Clearing accounts carry nothing older than their deadline.",

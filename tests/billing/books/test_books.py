@@ -10,11 +10,21 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing.domain.postings import credit, debit, receivable, system
-from billing.models import Cdr, ChargingSession, FundingLeg, Hold, LedgerTransaction, Payment, WalletLot
+from billing.models import (
+    Cdr,
+    ChargingSession,
+    FundingLeg,
+    Hold,
+    LedgerTransaction,
+    Payment,
+    ProviderEvent,
+    Refund,
+    WalletLot,
+)
 from billing.selectors.book_checks import CHECKS
 from billing.selectors.findings import Finding
 from billing.services import books
@@ -370,6 +380,59 @@ def test_money_the_provider_keeps_too_long_is_a_warning(day):
     ]
 
 
+@pytest.mark.parametrize(("refunds", "warned"), [((), True), (("3.20", "2.99"), True), (("3.20", "3.00"), False)])
+def test_a_leg_that_was_charged_twice_is_a_warning_until_it_is_given_back(day, refunds, warned):
+    leg = card_leg(day)
+    again = Payment.objects.get(funding_leg=leg)
+    again.ledger_transaction = post(
+        idempotency_key="test:again:paid",
+        event="card_payment",
+        occurred_at=clock.now(),
+        currency="EUR",
+        postings=[
+            debit(system("psp_clearing", "EUR"), leg.amount),
+            credit(receivable(again.driver_id, "EUR"), leg.amount),
+        ],
+    )
+    again.pk, again.idempotency_key, again.attempt = None, "test:again", 2
+    again.save()
+    for number, amount in enumerate(refunds):
+        Refund.objects.create(
+            idempotency_key=f"test:refund:{number}",
+            payment=again,
+            amount=Decimal(amount),
+            status="succeeded",
+            reason="charged twice",
+        )
+    # A refund that failed gave nothing back.
+    Refund.objects.create(
+        idempotency_key="test:refund:failed", payment=again, amount=leg.amount, status="failed", reason="charged twice"
+    )
+    named = [(finding.check, finding.row, finding.is_warning) for finding in verify().findings]
+    assert named == ([("legs_were_paid_once", f"funding leg {leg.pk}", True)] if warned else [])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM billing_payment",
+        "UPDATE billing_payment SET amount = amount + 1",
+        "UPDATE billing_payment SET currency = 'CHF'",
+        "UPDATE billing_payment SET idempotency_key = 'other'",
+        "UPDATE billing_payment SET provider = 'other'",
+        "UPDATE billing_payment SET funding_leg_id = NULL",
+        "UPDATE billing_payment SET driver_id = driver_id + 1",
+        "DELETE FROM billing_providerevent",
+    ],
+)
+def test_the_database_keeps_payments_and_what_the_provider_said(day, sql):
+    ProviderEvent.objects.create(provider="fake", event_id="1", kind="payment", subject="payment", payload={})
+    refusal = pytest.raises(IntegrityError, match=r"keeps its terms|stay")
+    with refusal, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert verify().findings == []
+
+
 def test_an_upper_app_adds_its_own_check():
     register_check("documents", "Every document has its number.", lambda now: [Finding("documents", "receipt 1", "x")])
     assert found() == {("documents", "receipt 1")}
@@ -401,7 +464,13 @@ class TestTheCommand:
                 "row": f"cdr {day.cdr.pk}",
                 "detail": document["findings"][0]["detail"],
                 "level": "error",
-            }
+            },
+            {
+                "check": "legs_were_paid_once",
+                "row": f"funding leg {card_leg(day).pk}",
+                "detail": document["findings"][1]["detail"],
+                "level": "warning",
+            },
         ]
         text, code = self.run()
         assert code == 1
