@@ -71,7 +71,8 @@ def available_in_wallet(driver_id: int, currency: str, at: datetime | None = Non
     if row is None:
         return Decimal(0)
     account_id, posted, pending = row
-    return max(posted - pending - expired_promo(account_id, at or clock.now()), Decimal(0))
+    available: Decimal = posted - pending - expired_promo(account_id, at or clock.now())
+    return max(available, Decimal(0))
 
 
 def expired_promo(account_id: int, at: datetime) -> Decimal:
