@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -285,14 +284,7 @@ class ChargePointAdmin(AuditedAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> HttpResponse:
-            with transaction.atomic():
-                key = issue_key(charge_point_id=point.pk, actor_id=request.user.pk)
-                audit.record(
-                    actor_id=request.user.pk,
-                    action="charge_point_key_requested",
-                    subject=point,
-                    reason=cleaned["reason"],
-                )
+            key = issue_key(charge_point_id=point.pk, actor_id=request.user.pk, reason=cleaned["reason"])
             context = {
                 **self.admin_site.each_context(request),
                 "title": title,

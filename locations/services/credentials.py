@@ -27,14 +27,14 @@ _NO_KEY = secrets.token_bytes(32)
 
 
 @transaction.atomic
-def issue_key(*, charge_point_id: int, actor_id: int | None = None) -> str:
+def issue_key(*, charge_point_id: int, actor_id: int | None = None, reason: str = "") -> str:
     """Make a new key and return it as 40 lower-case hexadecimal characters: the only time it can be read.
 
     The key the station holds stays valid beside it until `confirm_key`. Writes an audit event.
     Locks: the charge point's row.
     """
     key = new_secret(KEY_BITS)
-    _store_key(charge_point_id, key, actor_id=actor_id, action="charge_point_key_issued")
+    _store_key(charge_point_id, key, actor_id=actor_id, action="charge_point_key_issued", reason=reason)
     return key
 
 
@@ -73,7 +73,7 @@ def is_present_key(charge_point: ChargePoint, presented: bytes) -> bool:
     return _matches_any([charge_point.key_hmac], presented)
 
 
-def _store_key(charge_point_id: int, key: str, *, actor_id: int | None, action: str) -> None:
+def _store_key(charge_point_id: int, key: str, *, actor_id: int | None, action: str, reason: str = "") -> None:
     charge_point = lock_row(ChargePoint.objects.filter(pk=charge_point_id))
     key_hmac = _key_hmac(_canonical(key.encode()))
     if charge_point.key_hmac is not None and hmac.compare_digest(bytes(charge_point.key_hmac), key_hmac):
@@ -83,7 +83,7 @@ def _store_key(charge_point_id: int, key: str, *, actor_id: int | None, action: 
         charge_point.previous_key_hmac = charge_point.key_hmac
     charge_point.key_hmac = key_hmac
     charge_point.save(update_fields=["key_hmac", "previous_key_hmac"])
-    audit.record(actor_id=actor_id, action=action, subject=charge_point)
+    audit.record(actor_id=actor_id, action=action, subject=charge_point, reason=reason)
 
 
 def _matches_any(stored: list[bytes | memoryview | None], presented: bytes) -> bool:

@@ -131,7 +131,7 @@ class TestWork(DemoDays):
         point.refresh_from_db()
         assert key_matches(point, shown.context["key"].encode())
         assert shown.context["key"] not in self.otto.get(address).content.decode()
-        assert AuditEvent.objects.get(action="charge_point_key_requested").reason == "looked into it"
+        assert AuditEvent.objects.get(action="charge_point_key_issued").reason == "looked into it"
 
     def test_a_charge_point_goes_out_of_service_and_back(self) -> None:
         point = ChargePoint.objects.get(identity="DEMO-AC-1")
