@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from billing.domain.meter import is_plausible
 from tariffs.domain.compiled import CompiledTariff
 from tariffs.domain.spec import Period, PeriodState
 from tariffs.domain.timeline import MeterSample, StateChange, build_periods
@@ -37,10 +38,14 @@ class Metered:
     meter_start_wh: Decimal
     meter_stop_wh: Decimal | None
     readings: Sequence[Reading] = ()
+    rated_power_w: int | None = None
 
 
 def periods_of(tariff: CompiledTariff, metered: Metered) -> tuple[Period, ...]:
-    """The session as charging periods. A register that falls back or passes the final one is left out, not billed.
+    """The session as charging periods.
+
+    A register that falls back, passes the final one or is beyond what the connector's rating allows is left out, not
+    billed.
 
     Power and current are only looked at where a price depends on them. Raises BadInput where the ends do not fit.
     """
@@ -59,6 +64,11 @@ def periods_of(tariff: CompiledTariff, metered: Metered) -> tuple[Period, ...]:
             and metered.started_at <= reading.at <= until
             and register_wh <= reading.value
             and (most_wh is None or reading.value <= most_wh)
+            and is_plausible(
+                energy_wh=reading.value - metered.meter_start_wh,
+                rated_power_w=metered.rated_power_w,
+                duration=reading.at - metered.started_at,
+            )
         ):
             register_wh = reading.value
             samples.append(MeterSample(reading.at, register_wh, *loads.get(reading.at, (None, None))))

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from billing.domain.meter import is_plausible
 from billing.domain.metering import ENERGY, RATED_MEASURANDS, Metered, Reading, periods_of
 from billing.models import ChargingSession, MeterValue
 from common import clock
@@ -76,24 +75,14 @@ def metered_of(session: ChargingSession, upto: datetime | None = None) -> Metere
         stopped_at=session.stopped_at if is_over else None,
         meter_start_wh=session.meter_start_wh or Decimal(0),
         meter_stop_wh=session.meter_stop_wh if is_over else None,
-        readings=[reading for reading in (Reading(*row) for row in rows) if _may_be(session, started_at, reading)],
-    )
-
-
-def _may_be(session: ChargingSession, started_at: datetime, reading: Reading) -> bool:
-    """False for a register no connector of this rating can have reached by then."""
-    return reading.measurand != ENERGY or is_plausible(
-        energy_wh=reading.value - (session.meter_start_wh or Decimal(0)),
+        readings=[Reading(*row) for row in rows],
         rated_power_w=session.connector.max_power_w if session.connector else None,
-        duration=reading.at - started_at,
     )
 
 
 def _projected(metered: Metered, session: ChargingSession, ahead: timedelta) -> Metered:
     """As if the present power went on for `ahead`; where none is reported, the connector's rated power."""
-    power_w = session.power_w
-    if power_w is None:
-        power_w = Decimal(session.connector.max_power_w if session.connector else 0)
+    power_w = session.power_w if session.power_w is not None else Decimal(metered.rated_power_w or 0)
     ended_at = metered.ended_at + ahead
     hours = Decimal(ahead // timedelta(microseconds=1)) / 1_000_000 / SECONDS_PER_HOUR
     register_wh = metered.meter_start_wh + session.energy_wh + power_w * hours

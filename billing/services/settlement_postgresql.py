@@ -52,6 +52,7 @@ SELECT json_build_array(
 _READ = """
 SELECT json_build_array(
     contract_type.billing_model, contract_type.wallet_use, version.document, location.country, location.time_zone,
+    connector.max_power_w,
     (
         SELECT json_agg(json_build_array(extract(epoch FROM occurred_at)::text, measurand, value::text)
             ORDER BY occurred_at, id)
@@ -81,6 +82,7 @@ SELECT json_build_array(
 FROM billing_chargingsession session
 JOIN locations_chargepoint charge_point ON charge_point.id = session.charge_point_id
 JOIN locations_location location ON location.id = charge_point.location_id
+LEFT JOIN locations_connector connector ON connector.id = session.connector_id
 LEFT JOIN accounts_contract contract ON contract.id = session.contract_id
 LEFT JOIN accounts_contracttype contract_type ON contract_type.id = contract.contract_type_id
 LEFT JOIN tariffs_tariffversion version ON version.id = session.tariff_version_id
@@ -143,8 +145,8 @@ def read_facts(session_id: int) -> Facts | None:
     public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = locked
     if (status, outcome) != ("ended", "pending"):
         return None
-    billing_model, wallet_use, document, country, time_zone, readings, lots, holds, system = _fetch_array(
-        _READ, session_id
+    billing_model, wallet_use, document, country, time_zone, rated_power_w, readings, lots, holds, system = (
+        _fetch_array(_READ, session_id)
     )
     states = {key: AccountState(pk) for pk, key in system or ()}
     for pk, key, count, posted, last_hash, pending, overdraft in accounts or ():
@@ -161,7 +163,7 @@ def read_facts(session_id: int) -> Facts | None:
         tariff_document=document or "",
         country=country,
         time_zone=time_zone,
-        metered=_metered(*meter, readings=readings or ()),
+        metered=_metered(*meter, rated_power_w=rated_power_w, readings=readings or ()),
         accounts=states,
         lots=[Lot(pk, kind, Decimal(remaining), _moment(expires)) for pk, kind, remaining, expires in lots or ()],
         holds=[HeldAmount(pk, Decimal(amount)) for pk, amount in holds or ()],
@@ -198,6 +200,7 @@ def _metered(
     meter_start_wh: str | None,
     meter_stop_wh: str | None,
     *,
+    rated_power_w: int | None,
     readings: Sequence[Sequence[str]],
 ) -> Metered | None:
     started_at, ended_at = _moment(started), _moment(ended)
@@ -210,6 +213,7 @@ def _metered(
         meter_start_wh=Decimal(meter_start_wh),
         meter_stop_wh=Decimal(meter_stop_wh),
         readings=[Reading(_EPOCH + _since_epoch(at), measurand, Decimal(value)) for at, measurand, value in readings],
+        rated_power_w=rated_power_w,
     )
 
 
