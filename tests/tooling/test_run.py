@@ -23,6 +23,11 @@ supervisor.stop()
 """
 
 
+def outside_make() -> dict[str, str]:
+    """The environment without what `make test` tells the makes below it."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+
+
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
     path = tmp_path / "alive"
@@ -52,9 +57,9 @@ def test_an_interrupt_sent_to_make_alone_ends_every_descendant(fifo: Path, tmp_p
     (tmp_path / "supervise.py").write_text(SUPERVISOR, encoding="utf-8")
     (tmp_path / "Makefile").write_text(f"run:\n\t@exec {sys.executable} supervise.py\n", encoding="utf-8")
     make = subprocess.Popen(
-        ["make", "run"],
+        ["make", "--no-print-directory", "run"],
         cwd=tmp_path,
-        env={**os.environ, "FIFO": str(fifo), "PYTHONPATH": str(SCRIPTS)},
+        env=outside_make() | {"FIFO": str(fifo), "PYTHONPATH": str(SCRIPTS)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
