@@ -5,6 +5,7 @@ extensions   what a tariff says beyond OCPI; extensions_json reads and writes it
 ocpi         OCPI Tariff JSON <-> TariffSpec, its canonical text and digest
 ocpi_cdr     OCPI CDR JSON -> periods
 timeline     meter samples and states of a running or ended session -> periods
+assumed      the periods of a session nobody has had yet, for quotes
 rating       compile_tariff / compile_document once per tariff and zone, then rate(tariff, periods) -> RatedSession
 phase        the one walk over a session's periods: quantities per decision
 named        free start, idle rules, tiers and spot laid over what the elements decide; spot: prices from a series
