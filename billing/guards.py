@@ -25,6 +25,17 @@ GUARDS = [
         *("key", "code", "currency", "driver_id", "partner_id"),
         message="a ledger account keeps its name and its owner",
     ),
+    # What the price was frozen with stays, except where a session nobody could name is given to its customer.
+    refuse(
+        "billing_chargingsession",
+        "update of rating_inputs",
+        name="billing_chargingsession_inputs_frozen",
+        message="a session keeps the market prices and the month it was authorised with",
+        when=(
+            "OLD.tariff_version_id IS NOT NULL AND NOT (OLD.contract_id IS NULL AND NEW.contract_id IS NOT NULL)"
+            " AND CAST(OLD.rating_inputs AS text) <> CAST(NEW.rating_inputs AS text)"
+        ),
+    ),
     refuse("billing_fundingleg", "delete", name="billing_fundingleg_no_delete", message="funding legs stay"),
     _frozen(
         "billing_fundingleg",

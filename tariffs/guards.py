@@ -1,6 +1,6 @@
-"""Database guards of the tariffs tables: a published price is never rewritten."""
+"""Database guards of the tariffs tables: a published price is never rewritten, an import is kept."""
 
-from common.guards import refuse
+from common.guards import append_only, refuse
 
 GUARDS = [
     refuse(
@@ -21,4 +21,5 @@ GUARDS = [
         message="a published tariff version is never deleted; withdraw it",
         when="OLD.status <> 'draft'",
     ),
+    *append_only("tariffs_priceimport", message="what came in for a price series is kept as it is"),
 ]

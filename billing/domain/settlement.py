@@ -21,6 +21,7 @@ from billing.domain.waterfall import (
 from common.errors import BadInput
 from common.money import allocate as split
 from tariffs.domain.compiled import compile_document
+from tariffs.domain.frozen import FrozenInputs
 from tariffs.domain.rating import rate
 from tariffs.domain.result import CostLine, LineKind, Payable, RatedSession, VatUnknown, decimal_of
 from tariffs.domain.spec import Period
@@ -76,6 +77,7 @@ class Facts:
     currency: str
     vat_percent: Decimal | None
     tariff_document: str
+    frozen: FrozenInputs
     country: str
     time_zone: str
     metered: Metered | None
@@ -210,7 +212,7 @@ def _bill(facts: Facts, metered: Metered) -> Review | Bill:
         return Review("tariff_currency_mismatch", tariff.spec.currency)
     try:
         periods = periods_of(tariff, metered)
-        rated = rate(tariff, periods, default_vat_percent=facts.vat_percent)
+        rated = rate(tariff, periods, **facts.frozen.for_rating(), default_vat_percent=facts.vat_percent)
         payable = rated.payable()
     except BadInput as error:
         return Review("meter_values_inconsistent", "\n".join(error.details))

@@ -94,6 +94,8 @@ class ChargingSession(models.Model):
         TariffAssignment, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     tariff_trace = models.JSONField(_("why this tariff"), default=list, blank=True)
+    # Market prices and the month's energy, where the tariff's price depends on them (tariffs.domain.frozen).
+    rating_inputs = models.JSONField(default=dict, blank=True, editable=False)
     currency = models.CharField(max_length=3, blank=True)
     vat_percent = models.DecimalField(max_digits=6, decimal_places=3, null=True, blank=True)
     # What is available to pay for it while it runs; empty: no limit (post-paid).

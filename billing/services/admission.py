@@ -22,9 +22,11 @@ from billing.admission_errors import (
 from billing.domain.admission import debt_limit, hold_amount
 from billing.errors import InsufficientFunds
 from billing.models import FundingLeg, PaymentMethod
+from billing.selectors.rating_inputs import resolve_inputs
 from billing.selectors.wallets import available_in_wallet
 from common import clock
 from locations.models import Connector
+from tariffs.domain.compiled import compile_document
 from tariffs.errors import CurrencyMismatch
 from tariffs.selectors.resolution import resolve_tariff
 from tariffs.selectors.vat import vat_percent
@@ -91,7 +93,7 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
 
 
 def terms_for(*, connector: Connector, contract: Contract | None, channel: str, at: datetime) -> dict[str, Any]:
-    """Columns of a session that freeze its price: tariff version, digest, trace, currency, VAT.
+    """Columns of a session that freeze its price: tariff version, digest, trace, currency, VAT, market prices.
 
     Raises NoTariff, NoVatRate, CurrencyMismatch.
     """
@@ -100,11 +102,18 @@ def terms_for(*, connector: Connector, contract: Contract | None, channel: str, 
     currency = resolution.version.tariff.currency
     if contract is not None and contract.contract_type.currency != currency:
         raise CurrencyMismatch
+    frozen = resolve_inputs(
+        tariff=compile_document(resolution.version.document, location.time_zone),
+        driver_id=contract.driver_id if contract is not None else None,
+        charge_point=connector.charge_point,
+        at=at,
+    )
     return {
         "tariff_version": resolution.version,
         "tariff_digest": resolution.version.digest,
         "tariff_assignment": resolution.assignment,
         "tariff_trace": resolution.trace,
+        "rating_inputs": frozen.to_json(),
         "currency": currency,
         "vat_percent": vat_percent(location.country, clock.local_date(at, location.time_zone)),
     }

@@ -9,6 +9,7 @@ from billing.models import ChargingSession, MeterValue
 from common import clock
 from common.units import SECONDS_PER_HOUR
 from tariffs.domain.compiled import CompiledTariff, compile_document
+from tariffs.domain.frozen import FrozenInputs
 from tariffs.domain.rating import rate
 from tariffs.domain.result import RatedSession
 from tariffs.domain.spec import Dimension
@@ -23,8 +24,7 @@ def rate_session(session: ChargingSession, upto: datetime | None = None) -> Rate
     Amounts in the session's currency, unrounded; `payable()` rounds. VAT is the tariff's own, else the one frozen with
     the session. Raises NoTariff, BadInput (meter values that do not fit together).
     """
-    tariff = compiled_tariff(session)
-    return rate(tariff, periods_of(tariff, metered_of(session, upto)), default_vat_percent=session.vat_percent)
+    return _rate(session, compiled_tariff(session), metered_of(session, upto))
 
 
 def gross_so_far(session: ChargingSession, ahead: timedelta = _NO_TIME) -> Decimal:
@@ -36,8 +36,12 @@ def gross_so_far(session: ChargingSession, ahead: timedelta = _NO_TIME) -> Decim
     metered = metered_of(session, session.live_at)
     if ahead:
         metered = _projected(metered, session, ahead)
-    rated = rate(tariff, periods_of(tariff, metered), default_vat_percent=session.vat_percent)
-    return rated.payable().gross
+    return _rate(session, tariff, metered).payable().gross
+
+
+def _rate(session: ChargingSession, tariff: CompiledTariff, metered: Metered) -> RatedSession:
+    frozen = FrozenInputs.from_json(session.rating_inputs)
+    return rate(tariff, periods_of(tariff, metered), **frozen.for_rating(), default_vat_percent=session.vat_percent)
 
 
 def prices_parking(session: ChargingSession) -> bool:

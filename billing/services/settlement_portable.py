@@ -13,6 +13,7 @@ from billing.services.rating import metered_of
 from billing.services.settlement_rows import BillRows
 from common.errors import IdempotencyConflict
 from common.locking import lock_row, lock_rows
+from tariffs.domain.frozen import FrozenInputs
 
 
 def read_facts(session_id: int) -> Facts | None:
@@ -44,6 +45,7 @@ def read_facts(session_id: int) -> Facts | None:
         currency=session.currency,
         vat_percent=session.vat_percent,
         tariff_document=session.tariff_version.document if session.tariff_version else "",
+        frozen=FrozenInputs.from_json(session.rating_inputs),
         country=location.country,
         time_zone=location.time_zone,
         metered=_metered(session),

@@ -21,6 +21,7 @@ from billing.services.ledger_writer import POSTING_CTES, posting_document
 from billing.services.prepared import as_json, fetch_prepared
 from billing.services.settlement_rows import BillRows
 from common.errors import IdempotencyConflict
+from tariffs.domain.frozen import FrozenInputs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,8 +29,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # not be read here: after waiting for the lock this statement would still see what was there before the wait.
 _LOCK = """
 WITH locked AS MATERIALIZED (
-    SELECT public_id, status, outcome, review_reason, driver_id, currency, vat_percent, started_at, ended_at,
-        stopped_at, meter_start_wh, meter_stop_wh
+    SELECT public_id, status, outcome, review_reason, driver_id, currency, vat_percent, rating_inputs,
+        started_at, ended_at, stopped_at, meter_start_wh, meter_stop_wh
     FROM billing_chargingsession WHERE id = %s FOR NO KEY UPDATE
 ), owned AS MATERIALIZED (
     SELECT id, key, entry_count, posted, last_hash, pending, overdraft FROM billing_ledgeraccount
@@ -38,7 +39,7 @@ WITH locked AS MATERIALIZED (
     ORDER BY id FOR NO KEY UPDATE
 )
 SELECT json_build_array(
-    public_id, status, outcome, review_reason, driver_id, currency, vat_percent::text,
+    public_id, status, outcome, review_reason, driver_id, currency, vat_percent::text, rating_inputs,
     extract(epoch FROM started_at)::text, extract(epoch FROM ended_at)::text, extract(epoch FROM stopped_at)::text,
     meter_start_wh::text, meter_stop_wh::text,
     (
@@ -142,7 +143,7 @@ def read_facts(session_id: int) -> Facts | None:
     Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
     """
     locked = _fetch_array(_LOCK, session_id)
-    public_id, status, outcome, review_reason, driver_id, currency, vat_percent, *meter, accounts = locked
+    public_id, status, outcome, review_reason, driver_id, currency, vat_percent, inputs, *meter, accounts = locked
     if (status, outcome) != ("ended", "pending"):
         return None
     billing_model, wallet_use, document, country, time_zone, rated_power_w, readings, lots, holds, system = (
@@ -161,6 +162,7 @@ def read_facts(session_id: int) -> Facts | None:
         currency=currency,
         vat_percent=_number(vat_percent),
         tariff_document=document or "",
+        frozen=FrozenInputs.from_json(inputs),
         country=country,
         time_zone=time_zone,
         metered=_metered(*meter, rated_power_w=rated_power_w, readings=readings or ()),

@@ -60,6 +60,26 @@ def metered_session() -> ChargingSession:
     return session
 
 
+def spot_session() -> ChargingSession:
+    """By the market prices and the month's energy it was authorised with: the second hour has no price."""
+    extensions = {
+        "energy_tiers": {"per": "MONTH", "tiers": [{"up_to_kwh": 100, "price": Decimal("0.50")}]},
+        "spot": {"series": "DE-LU", "factor": Decimal("1.1"), "markup": Decimal("0.10"), "fallback": Decimal("0.45")},
+    }
+    document = tariff_document(element(component("TIME", "1.20")), voltledger=extensions)
+    inputs = {
+        "spot_prices": [{"start": NOON.isoformat(), "minutes": 60, "prices": ["0.0812"]}],
+        "month_to_date_wh": "98500",
+    }
+    return EndedSessionFactory(
+        tariff_version=TariffVersionFactory(document=document),
+        rating_inputs=inputs,
+        started_at=NOON,
+        ended_at=NOON + timedelta(hours=2),
+        stopped_at=NOON + timedelta(hours=2),
+    )
+
+
 def free_of_charge() -> ChargingSession:
     document = tariff_document(element(component("ENERGY", "0.00")))
     return EndedSessionFactory(tariff_version=TariffVersionFactory(document=document))
@@ -98,7 +118,7 @@ def settle_with(store: ModuleType, session: ChargingSession) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("make", [credit_session, wallet_session, metered_session, free_of_charge])
+@pytest.mark.parametrize("make", [credit_session, wallet_session, metered_session, spot_session, free_of_charge])
 def test_both_ways_agree(make):
     session = make()
     # Opened before, so that both find the same ones.

@@ -1,0 +1,44 @@
+"""Which price series a tariff's formula means, and its values."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Case, Q, QuerySet, Value, When
+
+from locations.models import ChargePoint
+from tariffs.domain.spot import SpotPrice
+from tariffs.models import PriceSeries, PriceSeriesValue
+
+
+def known_series(currency: str) -> set[str]:
+    """The codes a tariff in this currency can name."""
+    return set(PriceSeries.objects.filter(currency=currency).values_list("code", flat=True))
+
+
+def series_for(*, code: str, currency: str, charge_point: ChargePoint | None) -> QuerySet[PriceSeries]:
+    """The series with this code that may apply at a charge point (None: nowhere in particular), most specific first.
+
+    Give the charge point with its location loaded.
+    """
+    places = Q(region__isnull=True, charge_point__isnull=True)
+    if charge_point is not None:
+        places |= Q(region=charge_point.location.region_id) | Q(charge_point=charge_point.pk)
+    specificity = Case(
+        When(charge_point__isnull=False, then=Value(0)), When(region__isnull=False, then=Value(1)), default=Value(2)
+    )
+    return PriceSeries.objects.filter(places, code=code, currency=currency).order_by(specificity)
+
+
+def spot_prices(
+    *, code: str, currency: str, charge_point: ChargePoint | None, start_at: datetime, end_at: datetime
+) -> tuple[SpotPrice, ...]:
+    """The steps that begin in [start_at, end_at) of the most specific series; a gap is a step that is not there.
+
+    One query. Only one series answers: its gaps are not filled from a less specific one.
+    """
+    series = series_for(code=code, currency=currency, charge_point=charge_point)
+    rows = (
+        PriceSeriesValue.objects.filter(series_id=series.values("pk")[:1], start_at__gte=start_at, start_at__lt=end_at)
+        .order_by("start_at")
+        .values_list("start_at", "series__step_minutes", "price")
+    )
+    return tuple(SpotPrice(at, at + timedelta(minutes=minutes), price) for at, minutes, price in rows)
