@@ -11,9 +11,9 @@ from common import clock
 from common.errors import BadInput
 from common.locking import lock_row
 from common.states import check_step
-from tariffs.domain.extensions import TierPeriod
 from tariffs.domain.ocpi import canonical_json, digest, parse_tariff_text
 from tariffs.models import Tariff, TariffVersion
+from tariffs.selectors.price_series import known_series
 
 
 @transaction.atomic
@@ -45,12 +45,12 @@ def publish_version(*, version_id: int, actor_id: int | None = None, reason: str
     """Put a draft in force from its `valid_from` on.
 
     A repeat is a no-op. Sessions that have begun keep the version they began with, whatever `valid_from` says.
-    Locks: the version's row. Raises BadInput for prices that sessions cannot be billed with (`_refuse_unbillable`).
+    Locks: the version's row. Raises BadInput for a price series that does not exist.
     """
     version = lock_row(TariffVersion.objects.filter(pk=version_id))
     if not check_step(TariffVersion.TRANSITIONS, version.status, TariffVersion.Status.PUBLISHED):
         return version
-    _refuse_unbillable(version)
+    _refuse_unknown_series(version)
     version.status = TariffVersion.Status.PUBLISHED
     version.published_at = clock.now()
     version.published_by_id = actor_id
@@ -65,23 +65,14 @@ def publish_version(*, version_id: int, actor_id: int | None = None, reason: str
     return version
 
 
-def _refuse_unbillable(version: TariffVersion) -> None:
-    """Sessions are billed without spot prices and without the month's energy: no price in force may depend on them."""
-    extensions = parse_tariff_text(version.document).extensions
-    if extensions is None:
-        return
-    details = []
-    if extensions.spot is not None:
-        details.append("tariff.voltledger.spot: sessions are not billed with spot prices yet")
-    if extensions.energy_tiers is not None and extensions.energy_tiers.per is TierPeriod.MONTH:
-        details.append("tariff.voltledger.energy_tiers.per: sessions are not billed with monthly tiers yet")
-    if details:
+def _refuse_unknown_series(version: TariffVersion) -> None:
+    """A price that follows a series nobody keeps would always be its fallback."""
+    spec = parse_tariff_text(version.document)
+    spot = spec.extensions.spot if spec.extensions is not None else None
+    if spot is not None and spot.series not in known_series(spec.currency):
         raise BadInput(
-            _(
-                "Charging sessions cannot be billed by spot prices or by monthly energy tiers yet. Take them out of "
-                "the tariff to publish it; it stays a draft."
-            ),
-            details,
+            _("The tariff follows a price series that does not exist in its currency. Add the series first."),
+            [f"tariff.voltledger.spot.series: there is no series {spot.series} in {spec.currency}"],
         )
 
 

@@ -13,7 +13,7 @@ from billing.domain.meter import RegisterReading, judge_register
 from billing.domain.samples import MeterSample
 from billing.models import ChargingSession, MeterValue
 from billing.services.holds import release_session_holds
-from billing.services.rating import prices_parking
+from billing.services.rating import staying_costs
 from billing.services.sessions.closing import add_doubt, end_session, reopen_for_settlement
 from billing.services.sessions.metering import store_samples
 from common.locking import lock_rows
@@ -245,7 +245,7 @@ def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) ->
 
 def _vehicle_may_still_occupy(session: ChargingSession) -> bool:
     connector = session.connector
-    if connector is None or session.tariff_version is None or not prices_parking(session):
+    if connector is None or session.tariff_version is None or not staying_costs(session, UNPLUG_WITHIN):
         return False
     connector.refresh_from_db(fields=["status", "status_at"])
     return connector.status in {
