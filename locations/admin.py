@@ -42,7 +42,8 @@ class LocationAdmin(AuditedAdmin):
 
 @admin.register(ChargePointModel)
 class ChargePointModelAdmin(AuditedAdmin):
-    list_display = ("vendor", "name")
+    list_display = ("vendor", "name", "clock_may_be_used", "reports_current")
+    list_filter = ("clock_may_be_used", "reports_current")
     search_fields = ("vendor", "name")
 
 

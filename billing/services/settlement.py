@@ -104,8 +104,4 @@ def _store() -> _Store:
 
 
 def _free_rules() -> FreeRules:
-    return FreeRules(
-        settings.SESSION_FREE_BELOW_SECONDS,
-        Decimal(settings.SESSION_FREE_BELOW_WH),
-        settings.SESSION_FREE_STAY_SECONDS,
-    )
+    return FreeRules(settings.SESSION_FREE_BELOW_SECONDS, Decimal(settings.SESSION_FREE_BELOW_WH))

@@ -196,6 +196,12 @@ TARIFFS: dict[str, tuple[str, list[str], str]] = {
         ],
         _GROSS + '"min_price": {"incl_vat": 2.40}, ',
     ),
+    # From 50 kW on, who charges without a contract pays per kWh, and per minute for standing: nothing else is allowed.
+    "hpc-ad-hoc": (
+        "High power ad hoc",
+        [_element([_component("ENERGY", "0.75")]), _element([_component("TIME", "7.20", 60)], '"min_duration": 2700')],
+        _GROSS,
+    ),
     "fleet": ("Fleet prices", [_element([_component("ENERGY", "0.36")])], ""),
     "office": ("Office yard", [_element([_component("ENERGY", "0.29")])], _GROSS),
 }
@@ -205,10 +211,12 @@ ASSIGNMENTS: list[tuple[str, dict[str, str]]] = [
     ("ac-standard", {"scope": "network", "power_class": "AC"}),
     ("dc-standard", {"scope": "network", "power_class": "DC"}),
     ("hpc", {"scope": "network", "power_class": "HPC"}),
+    ("hpc-ad-hoc", {"scope": "network", "power_class": "HPC", "channel": "ad_hoc"}),
     ("fleet", {"scope": "network", "power_class": "AC", "customer_group": "fleets"}),
     ("fleet", {"scope": "network", "power_class": "DC", "customer_group": "fleets"}),
     ("ac-night", {"scope": "location", "location": "berlin-hafen", "power_class": "AC"}),
     ("dc-amsterdam", {"scope": "region", "region": "amsterdam", "power_class": "DC"}),
+    ("dc-standard", {"scope": "region", "region": "amsterdam", "power_class": "DC", "channel": "ad_hoc"}),
     ("office", {"scope": "connector", "connector": "DEMO-AC-3/1"}),
 ]
 

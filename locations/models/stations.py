@@ -17,6 +17,16 @@ class ChargePointModel(models.Model):
     vendor = models.CharField(_("vendor"), max_length=50)
     name = models.CharField(_("model"), max_length=50)
     quirks = models.JSONField(_("quirks"), default=dict, blank=True)
+    clock_may_be_used = models.BooleanField(
+        _("its clock may be used for billing"),
+        default=True,
+        help_text=_("No: prices per minute or by time of day must not apply here, as by calibration law."),
+    )
+    reports_current = models.BooleanField(
+        _("its meter reports the current"),
+        default=True,
+        help_text=_("No: prices that depend on the current never apply here."),
+    )
 
     class Meta:
         verbose_name = _("charge point model")

@@ -1,5 +1,6 @@
 """Portal pages of tariffs and their versions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -21,9 +22,11 @@ from common import clock
 from common.confirmation import ActionForm, confirmed_action
 from common.errors import BadInput, VoltledgerError
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
+from tariffs.domain.findings import WARNING, Finding
 from tariffs.domain.jsontext import dumps, loads
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import Tariff, TariffAssignment, TariffVersion, VatRate
+from tariffs.selectors.lint import findings_for
 from tariffs.selectors.price_card import PriceCard, price_card
 from tariffs.services.versions import draft_version, publish_version, withdraw_version
 
@@ -58,6 +61,31 @@ class DraftForm(ActionForm):
         except BadInput as error:
             raise forms.ValidationError([str(error), *error.details]) from error
         return text
+
+
+class PublishForm(ActionForm):
+    """Every warning about the version is read and ticked; `errors` only tell what to correct."""
+
+    accepted = forms.MultipleChoiceField(
+        label=gettext_lazy("Warnings that are meant to be so"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, findings: Sequence[Finding], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.findings = findings
+        warnings = [(finding.key, finding.words) for finding in findings if finding.severity == WARNING]
+        if warnings:
+            self.fields["accepted"].choices = warnings  # type: ignore[attr-defined]
+        else:
+            del self.fields["accepted"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        accepted = cleaned.get("accepted", [])
+        for finding in self.findings:
+            if not finding.is_accepted(accepted):
+                self.add_error("accepted" if finding.severity == WARNING else None, finding.words)
+        return cleaned
 
 
 @admin.register(Tariff)
@@ -180,7 +208,12 @@ class TariffVersionAdmin(ReadOnlyAdmin):
             ]
 
         def perform(cleaned: dict[str, Any]) -> str:
-            publish_version(version_id=version.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+            publish_version(
+                version_id=version.pk,
+                actor_id=request.user.pk,
+                reason=cleaned["reason"],
+                accepted=cleaned.get("accepted", ()),
+            )
             return _("%(version)s is published.") % {"version": version}
 
         return confirmed_action(
@@ -188,7 +221,8 @@ class TariffVersionAdmin(ReadOnlyAdmin):
             model_admin=self,
             title=_("Publish %(version)s") % {"version": version},
             submit=_("Publish"),
-            form_class=ActionForm,
+            form_class=PublishForm,
+            form_options={"findings": findings_for(version)},
             back_url=_version_address(version),
             describe=describe,
             perform=perform,

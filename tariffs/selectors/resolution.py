@@ -48,7 +48,7 @@ def resolve_tariffs(
         group_id = contract.driver.customer_group_id or contract.contract_type.customer_group_id
     return {
         connector.pk: _resolve(
-            {assignment.pk: assignment for assignment in assignments if _covers(assignment, connector)},
+            {assignment.pk: assignment for assignment in assignments if covers(assignment, connector)},
             versions,
             Question(
                 power_class=connector.power_class,
@@ -65,7 +65,7 @@ def resolve_tariffs(
 def _resolve(
     assignments: dict[int, TariffAssignment], versions: dict[int, TariffVersion], question: Question
 ) -> Resolution | None:
-    by_id = {pk: _candidate(assignment) for pk, assignment in assignments.items()}
+    by_id = {pk: candidate_of(assignment) for pk, assignment in assignments.items()}
     ordered, excluded = in_order(by_id.values(), question)
     winner: Candidate | None = None
     trace: list[dict[str, Any]] = []
@@ -97,7 +97,8 @@ def _places_of(connectors: Sequence[Connector]) -> Q:
     )
 
 
-def _covers(assignment: TariffAssignment, connector: Connector) -> bool:
+def covers(assignment: TariffAssignment, connector: Connector) -> bool:
+    """Whether the assignment's place includes the connector. Give it with its charge point and location loaded."""
     location = connector.charge_point.location
     return {
         "network": True,
@@ -116,7 +117,8 @@ def _versions_in_force(tariff_ids: set[int], at: datetime) -> dict[int, TariffVe
     return {version.tariff_id: version for version in versions.order_by("valid_from", "number")}
 
 
-def _candidate(assignment: TariffAssignment) -> Candidate:
+def candidate_of(assignment: TariffAssignment) -> Candidate:
+    """The assignment as the written order compares it. Give it with its tariff loaded."""
     return Candidate(
         assignment_id=assignment.pk,
         tariff_code=assignment.tariff.code,

@@ -1,5 +1,6 @@
 """Versions of a tariff: drafted, published, withdrawn."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -12,8 +13,9 @@ from common.errors import BadInput
 from common.locking import lock_row
 from common.states import check_step
 from tariffs.domain.ocpi import canonical_json, digest, parse_tariff_text
+from tariffs.errors import TariffNotPublishable
 from tariffs.models import Tariff, TariffVersion
-from tariffs.selectors.price_series import known_series
+from tariffs.selectors.lint import findings_for
 
 
 @transaction.atomic
@@ -41,16 +43,23 @@ def draft_version(*, tariff_id: int, ocpi_text: str, valid_from: datetime | None
 
 
 @transaction.atomic
-def publish_version(*, version_id: int, actor_id: int | None = None, reason: str = "") -> TariffVersion:
+def publish_version(
+    *, version_id: int, actor_id: int | None = None, reason: str = "", accepted: Collection[str] = ()
+) -> TariffVersion:
     """Put a draft in force from its `valid_from` on.
 
-    A repeat is a no-op. Sessions that have begun keep the version they began with, whatever `valid_from` says.
-    Locks: the version's row. Raises BadInput for a price series that does not exist.
+    `accepted` names the warnings somebody has read and accepts, by code or by key (tariffs.domain.findings); the audit
+    trail keeps which, and whose decision it was. A repeat is a no-op. Sessions that have begun keep the version they
+    began with, whatever `valid_from` says.
+    Locks: the version's row. Raises TariffNotPublishable with every error and every warning that is not accepted.
     """
     version = lock_row(TariffVersion.objects.filter(pk=version_id))
     if not check_step(TariffVersion.TRANSITIONS, version.status, TariffVersion.Status.PUBLISHED):
         return version
-    _refuse_unknown_series(version)
+    findings = findings_for(version)
+    in_the_way = [finding for finding in findings if not finding.is_accepted(accepted)]
+    if in_the_way:
+        raise TariffNotPublishable(in_the_way)
     version.status = TariffVersion.Status.PUBLISHED
     version.published_at = clock.now()
     version.published_by_id = actor_id
@@ -60,20 +69,13 @@ def publish_version(*, version_id: int, actor_id: int | None = None, reason: str
         action="tariff_published",
         subject=version.tariff,
         reason=reason,
-        data={"version": version.number, "digest": version.digest},
+        data={
+            "version": version.number,
+            "digest": version.digest,
+            "accepted_warnings": [{"code": f.code, "path": f.path, "words": f.words} for f in findings],
+        },
     )
     return version
-
-
-def _refuse_unknown_series(version: TariffVersion) -> None:
-    """A price that follows a series nobody keeps would always be its fallback."""
-    spec = parse_tariff_text(version.document)
-    spot = spec.extensions.spot if spec.extensions is not None else None
-    if spot is not None and spot.series not in known_series(spec.currency):
-        raise BadInput(
-            _("The tariff follows a price series that does not exist in its currency. Add the series first."),
-            [f"tariff.voltledger.spot.series: there is no series {spot.series} in {spec.currency}"],
-        )
 
 
 @transaction.atomic

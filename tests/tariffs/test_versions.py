@@ -9,7 +9,7 @@ from accounts.models import AuditEvent
 from common.errors import BadInput, InvalidTransition
 from tariffs.models import TariffVersion
 from tariffs.services.versions import draft_version, publish_version, withdraw_version
-from tests.factories import PriceSeriesFactory, StaffFactory, TariffFactory, component, element, tariff_document
+from tests.factories import StaffFactory, TariffFactory, component, element, tariff_document
 
 pytestmark = pytest.mark.django_db
 
@@ -55,32 +55,13 @@ def test_publishing_leaves_one_trace_and_a_repeat_none():
     assert AuditEvent.objects.filter(action="tariff_published", actor=otto).count() == 1
 
 
-SPOT = {"series": "NL", "fallback": Decimal("0.45")}
 TIERS = [{"up_to_kwh": 100, "price": Decimal("0.50")}, {"price": Decimal("0.40")}]
 
 
-def with_extensions(**extensions):
-    text = tariff_document(element(component("ENERGY", "0.49")), voltledger=extensions)
-    return draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
-
-
-@pytest.mark.parametrize("currency", [None, "CHF"])
-def test_a_price_series_nobody_keeps_is_not_published(currency):
-    if currency:
-        PriceSeriesFactory(code="NL", currency=currency)
-    version = with_extensions(spot=SPOT)
-    with pytest.raises(BadInput, match="follows a price series that does not exist in its currency") as refusal:
-        publish_version(version_id=version.pk)
-    assert refusal.value.details == ("tariff.voltledger.spot.series: there is no series NL in EUR",)
-    version.refresh_from_db()
-    assert (version.status, version.published_at) == ("draft", None)
-    assert not AuditEvent.objects.filter(action="tariff_published").exists()
-
-
-@pytest.mark.parametrize("per", ["SESSION", "MONTH"])
-def test_market_prices_and_energy_tiers_are_published(per):
-    PriceSeriesFactory(code="NL")
-    version = with_extensions(spot=SPOT, energy_tiers={"per": per, "tiers": TIERS})
+def test_energy_tiers_per_session_are_published():
+    tiers = {"per": "SESSION", "tiers": TIERS}
+    text = tariff_document(element(component("ENERGY", "0.49")), voltledger={"energy_tiers": tiers})
+    version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
     assert publish_version(version_id=version.pk).status == "published"
 
 

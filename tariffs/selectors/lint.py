@@ -1,0 +1,134 @@
+"""What is doubtful about a tariff version, given where it is assigned."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils.translation import gettext
+
+from accounts.models import ContractType
+from common import clock
+from locations.models import ChargePoint, Connector
+from tariffs.domain.findings import Finding
+from tariffs.domain.lint import LintContext, lint
+from tariffs.domain.ocpi import parse_tariff_text
+from tariffs.domain.resolution import Question, in_order
+from tariffs.domain.spec import TariffSpec
+from tariffs.models import PriceSeries, TariffAssignment, TariffVersion, VatRate
+from tariffs.selectors.resolution import candidate_of, covers
+
+# Regulation (EU) 2023/1804, Article 5(4): recharging points with a power output of 50 kW or more.
+FAST_W = 50_000
+EU_COUNTRIES = frozenset(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
+)
+
+
+def findings_for(version: TariffVersion) -> list[Finding]:
+    """Every error and warning about a version as if it were in force, translated. At most six queries."""
+    return findings_of(parse_tariff_text(version.document), tariff_id=version.tariff_id, valid_from=version.valid_from)
+
+
+def findings_of(spec: TariffSpec, *, tariff_id: int | None, valid_from: datetime | None = None) -> list[Finding]:
+    """The same for prices that are not saved yet. Without a tariff nothing is known of where they apply."""
+    at = max(valid_from or clock.now(), clock.now())
+    found = lint(spec, _context(spec, tariff_id, at))
+    return [replace(finding, sentence=gettext(finding.sentence)) for finding in found]
+
+
+def _context(spec: TariffSpec, tariff_id: int | None, at: datetime) -> LintContext:
+    on = clock.local_date(at, "UTC")
+    series: dict[str, frozenset[str]] | None = None
+    if spec.extensions is not None and spec.extensions.spot is not None:
+        rows = PriceSeries.objects.filter(code=spec.extensions.spot.series).values_list("currency", flat=True)
+        series = {spec.extensions.spot.series: frozenset(rows)} if rows else {}
+    assignments = [] if tariff_id is None else list(TariffAssignment.objects.select_related("tariff"))
+    ours = [
+        row for row in assignments if row.tariff_id == tariff_id and (row.valid_until is None or row.valid_until > at)
+    ]
+    if not ours:
+        return LintContext(on=on, series_currencies=series)
+    connectors = list(
+        Connector.objects.filter(_inside(ours))
+        .exclude(charge_point__admission=ChargePoint.Admission.RETIRED)
+        .select_related("charge_point__location", "charge_point__model")
+        .order_by("charge_point__identity", "number")
+    )
+    countries = {connector.charge_point.location.country for connector in connectors}
+    countries |= {assignment.country for assignment in ours if assignment.country}
+    known = set(VatRate.objects.filter(country__in=countries, valid_from__lte=on).values_list("country", flat=True))
+    models = [(c.charge_point.identity, c.charge_point.model) for c in connectors if c.charge_point.model is not None]
+    return LintContext(
+        on=on,
+        countries_without_vat=tuple(sorted(countries - known)),
+        fast_ad_hoc_points=_fast_ad_hoc(connectors, assignments, ours, at),
+        points_without_clock=_once(identity for identity, model in models if not model.clock_may_be_used),
+        points_without_current=_once(identity for identity, model in models if not model.reports_current),
+        contract_currencies=_contract_currencies(ours),
+        series_currencies=series,
+    )
+
+
+def _inside(assignments: Sequence[TariffAssignment]) -> Q:
+    """The connectors at the places of these assignments, of their power classes."""
+    inside = Q()
+    for row in assignments:
+        place = {
+            "network": Q(pk__isnull=False),
+            "country": Q(charge_point__location__country=row.country),
+            "region": Q(charge_point__location__region=row.region_id),
+            "location": Q(charge_point__location=row.location_id),
+            "charge_point": Q(charge_point=row.charge_point_id),
+            "connector": Q(pk=row.connector_id),
+        }[row.scope]
+        inside |= place & Q(power_class=row.power_class) if row.power_class else place
+    return inside
+
+
+def _fast_ad_hoc(
+    connectors: Sequence[Connector],
+    assignments: Sequence[TariffAssignment],
+    ours: Sequence[TariffAssignment],
+    at: datetime,
+) -> tuple[str, ...]:
+    """The fast public connectors in the EU at which one of `ours` is what an ad hoc customer pays.
+
+    Connectors that no assignment tells apart are asked once.
+    """
+    if not any(row.channel in ("", TariffAssignment.Channel.AD_HOC) for row in ours):
+        return ()
+    candidates = [row for row in assignments if row.contract_type_id is None and row.customer_group_id is None]
+    own_points = {row.charge_point_id for row in candidates}
+    own_connectors = {row.connector_id for row in candidates}
+    our_ids = {row.pk for row in ours}
+    answers: dict[tuple[int | None, ...], bool] = {}
+    fast: list[str] = []
+    for connector in connectors:
+        location = connector.charge_point.location
+        if connector.max_power_w < FAST_W or not location.is_public or location.country not in EU_COUNTRIES:
+            continue
+        key = (
+            location.pk,
+            list(Connector.PowerClass).index(Connector.PowerClass(connector.power_class)),
+            connector.charge_point_id if connector.charge_point_id in own_points else None,
+            connector.pk if connector.pk in own_connectors else None,
+        )
+        if key not in answers:
+            asked = Question(connector.power_class, None, None, TariffAssignment.Channel.AD_HOC, at)
+            ordered, _others = in_order((candidate_of(row) for row in candidates if covers(row, connector)), asked)
+            answers[key] = bool(ordered) and ordered[0].assignment_id in our_ids
+        if answers[key]:
+            fast.append(str(connector))
+    return tuple(fast)
+
+
+def _contract_currencies(assignments: Sequence[TariffAssignment]) -> dict[str, str]:
+    named = {row.contract_type_id for row in assignments if row.contract_type_id is not None}
+    if not named:
+        return {}
+    return dict(ContractType.objects.filter(pk__in=named).values_list("name", "currency"))
+
+
+def _once(identities: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(identities))
