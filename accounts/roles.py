@@ -10,6 +10,7 @@
 | start or stop a charge point remotely   | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | publish or withdraw a tariff version    | tariffs.change_tariffversion   |
+| make or revoke a key to the API         | accounts.add_apikey, _change   |
 """
 
 from collections.abc import Iterable
@@ -60,6 +61,9 @@ ROLES: dict[str, list[str]] = {
         "locations.*_connector",
         "accounts.add_token",
         "accounts.change_token",
+        "accounts.view_apikey",
+        "accounts.add_apikey",
+        "accounts.change_apikey",
         "ocpp_gateway.add_command",
         "ocpp_gateway.change_parkedreport",
         "billing.view_chargingsession",

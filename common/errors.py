@@ -32,7 +32,7 @@ class Refused(VoltledgerError):
 
 class IdempotencyConflict(VoltledgerError):
     code = "idempotency_conflict"
-    sentence = "This request was already carried out with other terms. Use a new reference."
+    sentence: "ClassVar[StrOrPromise]" = "This request was already carried out with other terms. Use a new reference."
 
 
 class InvalidTransition(VoltledgerError):

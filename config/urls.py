@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("config.site_urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("config.api.urls")),
     path("pay/", include("billing.urls")),
     path("documents/", include("invoicing.urls")),
 ]

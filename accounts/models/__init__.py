@@ -1,3 +1,4 @@
+from accounts.models.api_keys import ApiKey, ApiWrite
 from accounts.models.audit import AuditEvent
 from accounts.models.contracts import Contract, ContractType
 from accounts.models.people import CustomerGroup, Driver, Partner, PartnerMember
@@ -5,6 +6,8 @@ from accounts.models.tokens import Token
 from accounts.models.user import User
 
 __all__ = [
+    "ApiKey",
+    "ApiWrite",
     "AuditEvent",
     "Contract",
     "ContractType",

@@ -1,11 +1,13 @@
 """Portal pages that need more than one app. Imported by Django's admin autodiscovery."""
 
+from config.admin.api_keys import ApiKeyAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
 from config.admin.sessions import ChargingSessionAdmin
 from config.admin.system import FailedTaskAdmin, RoleAdmin, ScheduleAdmin
 
 __all__ = [
+    "ApiKeyAdmin",
     "ChargePointAdmin",
     "ChargingSessionAdmin",
     "DriverAdmin",

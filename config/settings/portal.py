@@ -168,6 +168,7 @@ UNFOLD = {
                     _item(_("Audit trail"), "policy", "accounts.auditevent"),
                     _item(_("Users"), "badge", "accounts.user"),
                     _item(_("Roles"), "admin_panel_settings", "auth.group"),
+                    _item(_("API keys"), "key", "accounts.apikey"),
                     _item(_("Legal entities"), "gavel", "locations.legalentity"),
                     _item(_("Regions"), "map", "locations.region"),
                     _item(_("Number series"), "format_list_numbered", "invoicing.numberseries"),

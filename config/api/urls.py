@@ -1,0 +1,17 @@
+"""Addresses of the API, version 1."""
+
+from django.urls import path, re_path
+
+from config.api import cdrs, locations, reference, sessions, views
+
+urlpatterns = [
+    path("schema/", reference.OpenApiDocument.as_view(), name="api_schema"),
+    path("reference/", reference.Reference.as_view(), name="api_reference"),
+    path("locations/", locations.LocationList.as_view(), name="api_locations"),
+    path("locations/<slug:id>/", locations.LocationDetail.as_view(), name="api_location"),
+    path("sessions/", sessions.SessionList.as_view(), name="api_sessions"),
+    path("sessions/<uuid:id>/", sessions.SessionDetail.as_view(), name="api_session"),
+    path("cdrs/", cdrs.CdrList.as_view(), name="api_cdrs"),
+    path("cdrs/<uuid:id>/", cdrs.CdrDetail.as_view(), name="api_cdr"),
+    re_path(r"^", views.Elsewhere.as_view()),
+]
