@@ -17,6 +17,7 @@ limits       tax on an amount; lowest and highest price
 compiled     a tariff made ready: thresholds, decisions, reasons
 calendar     local hours, dates and weekdays as UTC moments, through clock changes
 lint         checks before publishing (findings, lint_values, lint_places); coverage: gaps and overlaps, exactly
+diff         what changed between two tariffs, in words
 words        a restriction in words
 reading      read untrusted JSON and collect every defect; jsontext: JSON without floats
 resolution   which tariff assignment wins

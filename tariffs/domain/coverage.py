@@ -303,7 +303,7 @@ def _week_words(free: set[tuple[int, int]], times: Sequence[tuple[time, time]]) 
     for hours in dict.fromkeys(hours_of.values()):
         days = [day for day, own in hours_of.items() if own == hours]
         spans = " and ".join(f"{since:%H:%M}–{_end(until)}" for since, until in hours)
-        phrases.append(spans if days in ([0], list(_WEEK)) else f"{_day_words(days)} {spans}")
+        phrases.append(spans if days in ([0], list(_WEEK)) else f"{day_words(days)} {spans}")
     return "; ".join(phrases)
 
 
@@ -311,7 +311,8 @@ def _end(until: time) -> str:
     return "24:00" if until == MIDNIGHT else f"{until:%H:%M}"
 
 
-def _day_words(days: Sequence[int]) -> str:
+def day_words(days: Sequence[int]) -> str:
+    """ISO weekdays: "Mon–Fri", "Tue, Thu"."""
     runs: list[list[int]] = []
     for day in days:
         if runs and runs[-1][-1] == day - 1:
