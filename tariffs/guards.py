@@ -9,9 +9,9 @@ GUARDS = [
         name="tariff_version_published_is_fixed",
         message="a published tariff version is never changed; add a new version",
         when=(
-            "OLD.status <> 'draft' AND (OLD.document <> NEW.document OR OLD.digest <> NEW.digest"
-            " OR OLD.tariff_id <> NEW.tariff_id OR OLD.number <> NEW.number OR OLD.valid_from <> NEW.valid_from"
-            " OR NEW.status = 'draft')"
+            "OLD.status <> 'draft' AND (OLD.document <> NEW.document OR OLD.source <> NEW.source"
+            " OR OLD.digest <> NEW.digest OR OLD.tariff_id <> NEW.tariff_id OR OLD.number <> NEW.number"
+            " OR OLD.valid_from <> NEW.valid_from OR NEW.status = 'draft')"
         ),
     ),
     refuse(

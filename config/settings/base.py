@@ -212,6 +212,9 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Voltledger <billing@volt
 # --- Payments and stations ----------------------------------------------------------------------------------------
 PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="fake")
 FAKE_PROVIDER_WEBHOOK_SECRET = env("FAKE_PROVIDER_WEBHOOK_SECRET", default="")
+# Who this network is on OCPI objects: ISO 3166 country and the party id it was given there.
+OCPI_COUNTRY_CODE = env("OCPI_COUNTRY_CODE", default="DE")
+OCPI_PARTY_ID = env("OCPI_PARTY_ID", default="VLT")
 OCPP_KEY_PEPPER = env("OCPP_KEY_PEPPER", default="")
 OCPP_HEARTBEAT_SECONDS = env.int("OCPP_HEARTBEAT_SECONDS", default=60)
 OCPP_ALLOW_UNAUTHENTICATED = env.bool("OCPP_ALLOW_UNAUTHENTICATED", default=False)

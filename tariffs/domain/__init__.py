@@ -3,6 +3,7 @@
 spec         what a tariff says (TariffSpec) and what a session is made of (Period)
 extensions   what a tariff says beyond OCPI; extensions_json reads and writes it
 ocpi         OCPI Tariff JSON <-> TariffSpec, its canonical text and digest
+exchange     whole OCPI Tariff objects of either version, with what does not price
 ocpi_cdr     OCPI CDR JSON -> periods
 timeline     meter samples and states of a running or ended session -> periods
 assumed      the periods of a session nobody has had yet, for quotes

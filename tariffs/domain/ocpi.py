@@ -51,6 +51,13 @@ def parse_tariff(document: object, *, path: str = "tariff") -> TariffSpec:
     Raises BadInput whose `details` name every defect, each with its path ("tariff.elements[2].price_components").
     """
     defects = Defects()
+    spec = read_tariff(document, defects, path=path)
+    defects.raise_if_any("The tariff has mistakes. Nothing was saved.")
+    return spec
+
+
+def read_tariff(document: object, defects: Defects, *, path: str = "tariff") -> TariffSpec:
+    """The same for a caller with checks of its own: what could be read, its defects added to `defects`."""
     fields = Fields(document, path, defects)
     fields.ignore(_DESCRIPTIVE)
     currency = fields.text("currency", required=True)
@@ -70,7 +77,6 @@ def parse_tariff(document: object, *, path: str = "tariff") -> TariffSpec:
     )
     extensions = read_extensions(fields)
     fields.refuse_others()
-    defects.raise_if_any("The tariff has mistakes. Nothing was saved.")
     return TariffSpec(
         currency=currency or "",
         elements=elements,
@@ -105,7 +111,7 @@ def to_ocpi(spec: TariffSpec) -> dict[str, Any]:
             )
     for key, moment in (("start_date_time", spec.valid_from), ("end_date_time", spec.valid_until)):
         if moment is not None:
-            document[key] = _moment_text(moment)
+            document[key] = moment_text(moment)
     return document
 
 
@@ -295,5 +301,6 @@ def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value is not None}
 
 
-def _moment_text(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
+    """As OCPI writes moments: "2026-12-24T18:00:00Z"."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -46,6 +46,13 @@ class TariffVersion(models.Model):
     tariff = models.ForeignKey(Tariff, on_delete=models.PROTECT, related_name="versions", verbose_name=_("tariff"))
     number = models.PositiveIntegerField(_("version"))
     document = models.TextField(_("OCPI JSON"))
+    source = models.TextField(
+        _("OCPI document as it came"),
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("With everything that does not price: ids, texts, links, energy mix. Empty: made here."),
+    )
     digest = models.CharField(_("digest"), max_length=64, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DRAFT)
     valid_from = models.DateTimeField(_("valid from"), default=timezone.now)

@@ -19,8 +19,10 @@ from tariffs.selectors.lint import findings_for
 
 
 @transaction.atomic
-def draft_version(*, tariff_id: int, ocpi_text: str, valid_from: datetime | None = None) -> TariffVersion:
-    """Add a draft from OCPI 2.2.1 or 2.3.0 JSON; what is kept is its canonical form.
+def draft_version(
+    *, tariff_id: int, ocpi_text: str, valid_from: datetime | None = None, source: str = ""
+) -> TariffVersion:
+    """Add a draft from OCPI 2.2.1 or 2.3.0 JSON; what is kept is its canonical form, and `source` beside it as it is.
 
     Locks: the tariff's row, which numbers its versions. Raises BadInput with every defect; then nothing is saved.
     """
@@ -37,6 +39,7 @@ def draft_version(*, tariff_id: int, ocpi_text: str, valid_from: datetime | None
         tariff=tariff,
         number=latest + 1,
         document=canonical_json(spec),
+        source=source,
         digest=digest(spec),
         valid_from=valid_from or clock.now(),
     )
