@@ -5,7 +5,12 @@ VoltledgerError
 │   ├── InsufficientFunds     the wallet has less than is asked for, reserved money counted out
 │   ├── CurrencyMismatch      money of another currency than the account's
 │   ├── ReasonMissing         an operator moves money and does not say why
-│   └── SelfTopUpNotOffered   the contract type does not let drivers top up
+│   ├── SelfTopUpNotOffered   the contract type does not let drivers top up
+│   ├── NothingToRefund       the session was not billed, or all of it is refunded
+│   ├── RefundTooLarge        more than is left of the session or of one of its legs
+│   ├── LegUnderWay           a payment of this leg is being decided just now
+│   ├── NotWrittenOff         a leg that is paid, being charged or given up already
+│   └── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
 └── IdempotencyConflict       (common.errors) the same key with other terms
 """
 
@@ -32,3 +37,28 @@ class ReasonMissing(Refused):
 class SelfTopUpNotOffered(Refused):
     code = "self_topup_not_offered"
     sentence = _("With this contract the wallet cannot be topped up here. Customer service can add money for you.")
+
+
+class NothingToRefund(Refused):
+    code = "nothing_to_refund"
+    sentence = _("There is nothing left of this session to refund.")
+
+
+class RefundTooLarge(Refused):
+    code = "refund_too_large"
+    sentence = _("This is more than is left to refund. Choose a smaller amount.")
+
+
+class LegUnderWay(Refused):
+    code = "leg_under_way"
+    sentence = _("A payment of this session is being made just now. Wait until it is decided, then try again.")
+
+
+class NotWrittenOff(Refused):
+    code = "not_written_off"
+    sentence = _("Only what is unpaid and not being charged just now can be written off.")
+
+
+class RefundNotFailed(Refused):
+    code = "refund_not_failed"
+    sentence = _("This refund has not failed, or it was already taken up again.")

@@ -67,6 +67,14 @@ GUARDS = [
         *("idempotency_key", "driver_id", "funding_leg_id", "amount", "currency", "provider"),
         message="a payment keeps its terms",
     ),
+    *append_only("billing_sessionrefund", message="a refund is never changed"),
+    *append_only("billing_sessionrefundleg", message="what a leg was refunded is never changed"),
+    refuse("billing_refund", "delete", name="billing_refund_no_delete", message="card refunds stay"),
+    _frozen(
+        "billing_refund",
+        *("idempotency_key", "payment_id", "amount", "attempt", "retry_of_id"),
+        message="a card refund keeps its terms",
+    ),
     refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
     # Deferred: a transaction may be written in several statements, but it cannot be committed unbalanced.
     Guard(

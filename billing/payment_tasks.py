@@ -1,13 +1,18 @@
 """Background work about payments. Each may run twice or be lost; `sweep_payments` takes up what was."""
 
 from billing.providers.fake import post
-from billing.services import debts, methods, payment_mails, payment_sweep, payments, provider_events
+from billing.services import card_refunds, debts, methods, payment_mails, payment_sweep, payments, provider_events
 from common import clock
 
 
 def collect_leg(leg_id: int) -> None:
     """A card leg was written by settlement: charge it."""
     payments.collect_leg(leg_id=leg_id)
+
+
+def send_refund(refund_id: int) -> None:
+    """Money goes back to a card: ask the provider for it."""
+    card_refunds.send_refund(refund_id=refund_id)
 
 
 def retry_open_debt(driver_id: int, method_id: int) -> None:

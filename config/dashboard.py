@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
@@ -150,7 +150,7 @@ def _queue(label: str, count: int, link: str) -> Figure:
 def _balances() -> Iterator[Figure]:
     unpaid = FundingLeg.objects.filter(state__in=UNPAID_STATES)
     count = unpaid.count()
-    rows = unpaid.values("cdr__currency").annotate(total=Sum("amount")).order_by("cdr__currency")
+    rows = unpaid.values("cdr__currency").annotate(total=Sum(F("amount") - F("refunded"))).order_by("cdr__currency")
     words = ", ".join(show_amount(row["total"], row["cdr__currency"]) for row in rows)
     yield Figure(
         _("Unpaid by drivers"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from billing.domain.metering import Metered, periods_of
 from common.errors import BadInput
 from tariffs.domain.compiled import compile_document
+from tariffs.domain.frozen import FrozenInputs
 from tariffs.domain.rating import rate
 from tariffs.domain.result import Payable, RatedSession, VatUnknown
 from tariffs.domain.spec import Period
@@ -33,6 +34,7 @@ class PastSession:
     vat_percent: Decimal | None
     time_zone: str
     tariff_digest: str
+    frozen: FrozenInputs
     metered: Metered | None
     billed: Amounts
 
@@ -59,7 +61,9 @@ class Repriced:
 
 
 def price_again(past: PastSession, document: str) -> Repriced:
-    """Price a past session by the tariff `document` (canonical JSON): frozen VAT, stored meter values.
+    """Price a past session by the tariff `document` (canonical JSON): frozen VAT and inputs, stored meter values.
+
+    A spot price for which nothing was frozen with the session is the tariff's fallback, and its line says so.
 
     Problems: tariff_currency_mismatch, meter_missing, meter_values_inconsistent, rating_inputs_missing, vat_unknown,
     price_below_zero. They are the reasons for which settlement would not have billed it.
@@ -74,7 +78,7 @@ def price_again(past: PastSession, document: str) -> Repriced:
     except BadInput as error:
         return Repriced(past, problem="meter_values_inconsistent", note="\n".join(error.details))
     try:
-        rated = rate(tariff, periods, default_vat_percent=past.vat_percent)
+        rated = rate(tariff, periods, **past.frozen.for_rating(), default_vat_percent=past.vat_percent)
         payable = rated.payable()
     except BadInput as error:
         return Repriced(past, problem="rating_inputs_missing", note="\n".join(error.details))

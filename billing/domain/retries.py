@@ -30,3 +30,12 @@ REREAD_LATEST = timedelta(hours=1)
 def next_reread(created_at: datetime, at: datetime) -> datetime:
     """When to ask about an open payment next: as long again as it has been open, within a minute and an hour."""
     return at + min(max(at - created_at, REREAD_SOONEST), REREAD_LATEST)
+
+
+# A refund the provider could not make is tried again this long after each failure; after that a person decides.
+REFUND_RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+
+
+def next_refund_attempt(attempt: int, at: datetime) -> datetime | None:
+    """The moment of the next attempt after the `attempt`-th (>= 1) failed at `at`; None: no more by itself."""
+    return at + REFUND_RETRY_AFTER[attempt - 1] if attempt <= len(REFUND_RETRY_AFTER) else None

@@ -1,7 +1,8 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
-from billing.models.payments import Payment, PaymentMethod, ProviderEvent, Refund
+from billing.models.payments import Payment, PaymentMethod, ProviderEvent
+from billing.models.refunds import Refund, SessionRefund, SessionRefundLeg
 from billing.models.sessions import ChargingSession, MeterValue
 from billing.models.wallets import Hold, WalletLot
 
@@ -20,5 +21,7 @@ __all__ = [
     "PaymentMethod",
     "ProviderEvent",
     "Refund",
+    "SessionRefund",
+    "SessionRefundLeg",
     "WalletLot",
 ]

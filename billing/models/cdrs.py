@@ -1,6 +1,7 @@
 """The rated, final record of a session: what it cost, why, and who pays."""
 
 import uuid
+from decimal import Decimal
 
 from django.db import models
 from django.utils import timezone
@@ -74,7 +75,10 @@ class CostLine(models.Model):
 
 
 class FundingLeg(models.Model):
-    """Who pays which part of a Cdr, in the order of the waterfall. Amount and source never change; `state` does."""
+    """Who pays which part of a Cdr, in the order of the waterfall. Amount and source never change.
+
+    `state` does, and `refunded`: what the session's refunds took off this leg, paid or not.
+    """
 
     class Source(models.TextChoices):
         WALLET_PROMO = "wallet_promo", _("Wallet, promotional")
@@ -93,14 +97,15 @@ class FundingLeg(models.Model):
         WRITTEN_OFF = "written_off", _("Written off")
         REFUNDED = "refunded", _("Refunded")
 
+    # REFUNDED: nothing of it is owed any more, whether it had been paid or not.
     TRANSITIONS = {
-        State.DUE: {State.ATTEMPTING, State.PAID},
+        State.DUE: {State.ATTEMPTING, State.PAID, State.REFUNDED, State.WRITTEN_OFF},
         State.ATTEMPTING: {State.PAID, State.REQUIRES_ACTION, State.RETRYING, State.UNCOLLECTIBLE, State.DUE},
         State.REQUIRES_ACTION: {State.ATTEMPTING, State.PAID, State.RETRYING, State.UNCOLLECTIBLE},
-        State.RETRYING: {State.ATTEMPTING, State.PAID, State.UNCOLLECTIBLE},
-        State.UNCOLLECTIBLE: {State.ATTEMPTING, State.PAID, State.WRITTEN_OFF},
+        State.RETRYING: {State.ATTEMPTING, State.PAID, State.UNCOLLECTIBLE, State.REFUNDED, State.WRITTEN_OFF},
+        State.UNCOLLECTIBLE: {State.ATTEMPTING, State.PAID, State.WRITTEN_OFF, State.REFUNDED},
         State.PAID: {State.REFUNDED},
-        State.WRITTEN_OFF: {State.PAID},
+        State.WRITTEN_OFF: {State.PAID, State.REFUNDED},
         State.REFUNDED: set[str](),
     }
 
@@ -111,6 +116,8 @@ class FundingLeg(models.Model):
         "billing.WalletLot", on_delete=models.PROTECT, null=True, blank=True, related_name="legs", verbose_name=_("lot")
     )
     amount = amount_field(_("amount"))
+    # With a default in the database: settling on PostgreSQL writes legs without naming it.
+    refunded = amount_field(_("refunded"), default=0, db_default=0)
     state = models.CharField(_("state"), max_length=16, choices=State.choices)
 
     class Meta:
@@ -120,6 +127,15 @@ class FundingLeg(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["cdr", "seq"], name="funding_leg_number_once"),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="funding_leg_amount_positive"),
+            models.CheckConstraint(
+                condition=models.Q(refunded__gte=0, refunded__lte=models.F("amount")),
+                name="funding_leg_refunded_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="refunded", refunded=models.F("amount"))
+                | ~models.Q(state="refunded") & models.Q(refunded__lt=models.F("amount")),
+                name="funding_leg_refunded_when_nothing_is_left",
+            ),
             models.CheckConstraint(
                 condition=models.Q(source__in=["wallet_promo", "wallet_cash"], lot__isnull=False)
                 | ~models.Q(source__in=["wallet_promo", "wallet_cash"]) & models.Q(lot__isnull=True),
@@ -137,3 +153,9 @@ class FundingLeg(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.amount} {self.state}"
+
+    @property
+    def left(self) -> Decimal:
+        """What of it is not refunded: what is owed while it is unpaid, what may be given back once it is paid."""
+        left: Decimal = self.amount - self.refunded
+        return left

@@ -108,6 +108,8 @@ class Payment(models.Model):
     provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
     amount = amount_field(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
+    # What its refunds gave back or are about to; a refund that failed no longer counts.
+    refunded = amount_field(_("given back"), default=0, db_default=0)
     status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.CREATED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     decline_class = models.CharField(_("decline class"), max_length=10, choices=DeclineClass.choices, blank=True)
@@ -127,6 +129,11 @@ class Payment(models.Model):
         ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="payment_amount_positive"),
+            models.CheckConstraint(
+                condition=models.Q(refunded=0)
+                | models.Q(status="succeeded", refunded__gt=0, refunded__lte=models.F("amount")),
+                name="payment_refunded_within_amount",
+            ),
             models.UniqueConstraint(
                 fields=["provider", "provider_reference"],
                 condition=~models.Q(provider_reference=""),
@@ -174,41 +181,6 @@ class Payment(models.Model):
             # A driver's payments, newest first.
             models.Index(fields=["driver", "-created_at"], name="payment_by_driver"),
         ]
-
-    def __str__(self) -> str:
-        return self.idempotency_key
-
-
-class Refund(models.Model):
-    """Money given back through a payment. Never more than the payment."""
-
-    class Status(models.TextChoices):
-        CREATED = "created", _("Not sent yet")
-        SUCCEEDED = "succeeded", _("Succeeded")
-        FAILED = "failed", _("Failed")
-
-    TRANSITIONS: ClassVar[Transitions] = {
-        Status.CREATED: {Status.SUCCEEDED, Status.FAILED},
-        Status.SUCCEEDED: (),
-        Status.FAILED: (),
-    }
-
-    idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("payment"))
-    amount = amount_field(_("amount"))
-    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.CREATED)
-    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
-    reason = models.CharField(_("reason"), max_length=200)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-    ledger_transaction = models.OneToOneField(
-        LedgerTransaction, on_delete=models.PROTECT, null=True, blank=True, related_name="refund"
-    )
-
-    class Meta:
-        verbose_name = _("refund")
-        verbose_name_plural = _("refunds")
-        ordering = ["-pk"]
-        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="refund_amount_positive")]
 
     def __str__(self) -> str:
         return self.idempotency_key

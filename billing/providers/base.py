@@ -144,10 +144,18 @@ class ProviderResult:
 
 @dataclass(frozen=True, slots=True)
 class RefundResult:
+    """A refund as the provider tells it: succeeded, pending, declined (it failed) or cancelled.
+
+    `idempotency_key` is the one it was made with. Even one that succeeded may fail later, when the receiving bank sends
+    it back; `failure_code` is the provider's own.
+    """
+
     reference: str
     payment_reference: str
+    idempotency_key: str
     state: PaymentState
     amount: Money
+    failure_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +203,9 @@ class PaymentProvider(Protocol):
 
     def refund(self, request: RefundRequest) -> RefundResult:
         """Give back at most what was captured and not given back yet. Raises RequestRefused beyond that."""
+
+    def fetch_refund(self, *, idempotency_key: str, reference: str = "") -> RefundResult | None:
+        """Read a refund again, by reference or by the key it was made with; None: it never arrived."""
 
     def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
         """Read a payment or hold again, by reference or by the key it was made with; None: it never arrived."""

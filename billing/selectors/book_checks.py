@@ -1,19 +1,22 @@
 """The invariants of the ledger, its wallets, Cdrs and payments, as set-based queries. billing.services.books runs them.
 
+Those of refunds stand in billing.selectors.refund_checks.
+
 Each query yields the rows that break it: a label and what is wrong. Amounts are compared rounded to their four places,
 because SQLite adds them as doubles.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES
 from billing.selectors.book_chains import broken_chains, changed_transactions
+from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
 from billing.selectors.findings import Finding
+from billing.selectors.refund_checks import REFUND_CHECKS
 from common.guards import missing_guards
 
 # An ended session is settled within this; the sweep needs a minute.
@@ -22,8 +25,6 @@ SETTLE_WITHIN = timedelta(minutes=15)
 EXPIRE_WITHIN = timedelta(minutes=15)
 # What the provider took arrives at the bank within this.
 CLEAR_WITHIN = timedelta(days=14)
-
-Run = Callable[[datetime], Iterable[Finding]]
 
 _DEBIT = ", ".join(f"'{code}'" for code in sorted(DEBIT_CODES))
 _OWNER = ", ".join(f"'{code}'" for code in sorted(OWNER_CODES))
@@ -79,10 +80,10 @@ HAVING ROUND(lot.amount - COALESCE(SUM(entry.amount), 0), 4) <> 0
 
 _LOTS_GAVE_WHAT_LEGS_TOOK = """
 SELECT 'wallet lot ' || lot.id,
-    'gave ' || ROUND(lot.amount - lot.remaining, 4) || ', its legs took ' || ROUND(SUM(leg.amount), 4)
+    'gave ' || ROUND(lot.amount - lot.remaining, 4) || ', its legs took ' || ROUND(SUM(leg.amount - leg.refunded), 4)
 FROM billing_walletlot lot JOIN billing_fundingleg leg ON leg.lot_id = lot.id
 GROUP BY lot.id, lot.amount, lot.remaining
-HAVING ROUND(SUM(leg.amount) - (lot.amount - lot.remaining), 4) > 0
+HAVING ROUND(SUM(leg.amount - leg.refunded) - (lot.amount - lot.remaining), 4) > 0
 """
 
 _RESERVED_IS_HELD = """
@@ -176,32 +177,39 @@ FROM billing_ledgertransaction tx
 JOIN billing_ledgerentry entry ON entry.transaction_id = tx.id AND entry.side = 'debit'
 JOIN billing_ledgeraccount account ON account.id = entry.account_id AND account.code = 'psp_clearing'
 LEFT JOIN billing_payment payment ON payment.ledger_transaction_id = tx.id AND payment.status = 'succeeded'
-WHERE payment.id IS NULL
+LEFT JOIN billing_refund refund ON refund.return_transaction_id = tx.id
+WHERE payment.id IS NULL AND refund.id IS NULL
 """
 
-_PAID_LEGS_WERE_PAID = """
-SELECT 'funding leg ' || leg.id,
-    'is paid; payments that succeeded sum to ' || ROUND(COALESCE(SUM(payment.amount), 0), 4)
-FROM billing_fundingleg leg
-LEFT JOIN billing_payment payment ON payment.funding_leg_id = leg.id AND payment.status = 'succeeded'
-WHERE leg.source IN ('card', 'debt') AND leg.state IN ('paid', 'refunded')
-GROUP BY leg.id, leg.amount
-HAVING ROUND(COALESCE(SUM(payment.amount), 0) - leg.amount, 4) < 0
-"""
-
-_LEGS_WERE_PAID_ONCE = """
-SELECT 'funding leg ' || leg.id,
-    'is of ' || ROUND(leg.amount, 4) || ', its payments less their refunds took ' || ROUND(paid.amount, 4)
-FROM billing_fundingleg leg JOIN (
-    SELECT payment.funding_leg_id, SUM(payment.amount - COALESCE(given.amount, 0)) amount
+# What a leg's payments took, and what went back of it or is on its way.
+_PAID_BY_LEG = """
+    SELECT payment.funding_leg_id, SUM(payment.amount) taken, SUM(COALESCE(refund.given, 0)) given,
+        SUM(payment.refunded + COALESCE(refund.paid_out, 0)) leaving
     FROM billing_payment payment LEFT JOIN (
-        SELECT payment_id, SUM(amount) amount FROM billing_refund WHERE status = 'succeeded' GROUP BY payment_id
-    ) given ON given.payment_id = payment.id
+        SELECT payment_id, SUM(CASE WHEN status IN ('succeeded', 'paid_out') THEN amount ELSE 0 END) given,
+            SUM(CASE WHEN status = 'paid_out' THEN amount ELSE 0 END) paid_out
+        FROM billing_refund GROUP BY payment_id
+    ) refund ON refund.payment_id = payment.id
     WHERE payment.status = 'succeeded'
     GROUP BY payment.funding_leg_id
-) paid ON paid.funding_leg_id = leg.id
-WHERE ROUND(paid.amount - leg.amount, 4) > 0
 """
+
+_PAID_LEGS_WERE_PAID = f"""
+SELECT 'funding leg ' || leg.id,
+    'is ' || leg.state || ' with ' || ROUND(leg.amount - leg.refunded, 4) || ' left; its payments less what they gave '
+    || 'back sum to ' || ROUND(COALESCE(paid.taken - paid.given, 0), 4)
+FROM billing_fundingleg leg LEFT JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
+WHERE leg.source IN ('card', 'debt') AND leg.state IN ('paid', 'refunded')
+    AND ROUND(COALESCE(paid.taken - paid.given, 0) - (leg.amount - leg.refunded), 4) < 0
+"""  # noqa: S608 (constants only)
+
+_LEGS_WERE_PAID_ONCE = f"""
+SELECT 'funding leg ' || leg.id,
+    'is of ' || ROUND(leg.amount - leg.refunded, 4) || ', its payments less their refunds took '
+    || ROUND(paid.taken - paid.leaving, 4)
+FROM billing_fundingleg leg JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
+WHERE ROUND(paid.taken - paid.leaving - (leg.amount - leg.refunded), 4) > 0
+"""  # noqa: S608 (constants only)
 
 _CLEARING_IS_RECENT = """
 SELECT 'ledger account ' || account.key,
@@ -219,112 +227,91 @@ HAVING ROUND(SUM(
 """
 
 
-def _query(check: str, sql: str, parameters: Callable[[datetime], list[Any]], *, is_warning: bool = False) -> Run:
-    def run(now: datetime) -> Iterator[Finding]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [_parameter(value) for value in parameters(now)])
-            for row, detail in cursor.fetchall():
-                yield Finding(check, row, detail, is_warning)
-
-    return run
-
-
-def _parameter(value: Any) -> Any:
-    """SQLite compares moments as text, in the form in which they are stored."""
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    return value
-
-
-def _nothing(now: datetime) -> list[Any]:
-    return []
-
-
 def missing_guard_findings(now: datetime) -> Iterator[Finding]:
     for guard in missing_guards(connection):
         yield Finding("guards_stand", f"table {guard.table}", f"has lost its guard {guard.name}")
 
 
-CHECKS: list[tuple[str, str, Run]] = [
+CHECKS: list[CheckRow] = [
     (
         "transactions_sum_to_zero",
         "The entries of every transaction, two or more, sum to zero.",
-        _query("transactions_sum_to_zero", _TRANSACTIONS_SUM_TO_ZERO, _nothing),
+        query("transactions_sum_to_zero", _TRANSACTIONS_SUM_TO_ZERO, nothing),
     ),
     (
         "entries_in_their_currency",
         "Every entry's account is in its transaction's currency.",
-        _query("entries_in_their_currency", _ENTRIES_IN_THEIR_CURRENCY, _nothing),
+        query("entries_in_their_currency", _ENTRIES_IN_THEIR_CURRENCY, nothing),
     ),
     (
         "balances_are_their_entries",
         "The balance kept for every owner's account is the sum of its entries.",
-        _query("balances_are_their_entries", _BALANCES_ARE_THEIR_ENTRIES, _nothing),
+        query("balances_are_their_entries", _BALANCES_ARE_THEIR_ENTRIES, nothing),
     ),
     (
         "lots_are_the_balance",
         "What is left of a wallet's lots is its balance.",
-        _query("lots_are_the_balance", _LOTS_ARE_THE_BALANCE, _nothing),
+        query("lots_are_the_balance", _LOTS_ARE_THE_BALANCE, nothing),
     ),
     (
         "lots_were_credited",
         "Every lot is what its transaction credited to its wallet.",
-        _query("lots_were_credited", _LOTS_WERE_CREDITED, _nothing),
+        query("lots_were_credited", _LOTS_WERE_CREDITED, nothing),
     ),
     (
         "lots_gave_what_legs_took",
-        "No lot gave less than the funding legs drawn on it.",
-        _query("lots_gave_what_legs_took", _LOTS_GAVE_WHAT_LEGS_TOOK, _nothing),
+        "No lot gave less than the funding legs drawn on it, refunds counted.",
+        query("lots_gave_what_legs_took", _LOTS_GAVE_WHAT_LEGS_TOOK, nothing),
     ),
     (
         "reserved_is_held",
         "What a wallet has reserved is the sum of its active holds.",
-        _query("reserved_is_held", _RESERVED_IS_HELD, _nothing),
+        query("reserved_is_held", _RESERVED_IS_HELD, nothing),
     ),
     (
         "holds_are_resolved",
         "Every hold is resolved, inside its deadline or of a session still to be decided.",
-        _query("holds_are_resolved", _HOLDS_ARE_RESOLVED, lambda now: [now - EXPIRE_WITHIN]),
+        query("holds_are_resolved", _HOLDS_ARE_RESOLVED, lambda now: [now - EXPIRE_WITHIN]),
     ),
     (
         "sessions_are_decided",
         "Every ended session is billed, free by a rule, in review or discarded.",
-        _query("sessions_are_decided", _SESSIONS_ARE_DECIDED, lambda now: [now - SETTLE_WITHIN]),
+        query("sessions_are_decided", _SESSIONS_ARE_DECIDED, lambda now: [now - SETTLE_WITHIN]),
     ),
     (
         "billed_has_its_cdr",
         "A session has a Cdr exactly when it is billed.",
-        _query("billed_has_its_cdr", _BILLED_HAS_ITS_CDR, _nothing),
+        query("billed_has_its_cdr", _BILLED_HAS_ITS_CDR, nothing),
     ),
     (
         "legs_are_the_payable",
         "The funding legs of every Cdr sum to what is payable.",
-        _query("legs_are_the_payable", _LEGS_ARE_THE_PAYABLE, _nothing),
+        query("legs_are_the_payable", _LEGS_ARE_THE_PAYABLE, nothing),
     ),
     (
         "postings_are_the_cdr",
         "Every Cdr's posting earns its net, owes its VAT and charges its legs.",
-        _query("postings_are_the_cdr", _POSTINGS_ARE_THE_CDR, _nothing),
+        query("postings_are_the_cdr", _POSTINGS_ARE_THE_CDR, nothing),
     ),
     (
         "payment_status_is_the_legs",
         "A session's payment status is what its funding legs say.",
-        _query("payment_status_is_the_legs", _PAYMENT_STATUS_IS_THE_LEGS, _nothing),
+        query("payment_status_is_the_legs", _PAYMENT_STATUS_IS_THE_LEGS, nothing),
     ),
     (
         "payments_are_posted",
         "Every payment that succeeded is posted once, with its amount.",
-        _query("payments_are_posted", _PAYMENTS_ARE_POSTED, _nothing),
+        query("payments_are_posted", _PAYMENTS_ARE_POSTED, nothing),
     ),
     (
         "clearing_has_its_payment",
         "Everything the provider is said to have taken has its payment.",
-        _query("clearing_has_its_payment", _CLEARING_HAS_ITS_PAYMENT, _nothing),
+        query("clearing_has_its_payment", _CLEARING_HAS_ITS_PAYMENT, nothing),
     ),
     (
         "paid_legs_were_paid",
         "Every card leg that is paid has the payment that paid it.",
-        _query("paid_legs_were_paid", _PAID_LEGS_WERE_PAID, _nothing),
+        query("paid_legs_were_paid", _PAID_LEGS_WERE_PAID, nothing),
     ),
     ("chains_are_intact", "Every owner's entries form one unbroken chain of hashes.", broken_chains),
     ("transactions_are_unchanged", "Every transaction still hashes to what was posted.", changed_transactions),
@@ -333,16 +320,17 @@ CHECKS: list[tuple[str, str, Run]] = [
     (
         "legs_were_paid_once",
         "No funding leg was charged more than it is, refunds counted.",
-        _query("legs_were_paid_once", _LEGS_WERE_PAID_ONCE, _nothing, is_warning=True),
+        query("legs_were_paid_once", _LEGS_WERE_PAID_ONCE, nothing, is_warning=True),
     ),
     (
         "clearing_is_recent",
         "Clearing accounts carry nothing older than their deadline.",
-        _query(
+        query(
             "clearing_is_recent",
             _CLEARING_IS_RECENT,
             lambda now: [now - CLEAR_WITHIN, str(now - CLEAR_WITHIN), now - CLEAR_WITHIN],
             is_warning=True,
         ),
     ),
+    *REFUND_CHECKS,
 ]

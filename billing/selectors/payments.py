@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.db.models import Prefetch, QuerySet
 from django.utils.functional import Promise
@@ -105,7 +104,7 @@ def _collection(leg: FundingLeg, *, has_method: bool) -> Collection:
     is_open = leg.state in OPEN_LEG_STATES
     return Collection(
         leg=leg,
-        amount=Money(Decimal(leg.amount), leg.cdr.currency),
+        amount=Money(leg.left, leg.cdr.currency),
         reason=_reason(leg, last, has_method=has_method) if is_open else "",
         attempts=len(payments),
         next_attempt_at=last.next_attempt_at if last and is_open and has_method else None,

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from accounts.errors import DriverBlocked
 from accounts.models import Contract, ContractType, Driver, Token
@@ -129,7 +129,7 @@ def _refuse_debtor(driver_id: int, kind: ContractType) -> None:
     if not _has_card(driver_id):
         owed |= Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD)
     legs = FundingLeg.objects.filter(owed, cdr__charging_session__driver_id=driver_id)
-    debt = legs.aggregate(total=Sum("amount"))["total"]
+    debt = legs.aggregate(total=Sum(F("amount") - F("refunded")))["total"]
     if debt is not None and debt > limit:
         raise OpenDebt
 

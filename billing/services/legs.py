@@ -1,6 +1,7 @@
 """Funding legs move from due to paid; the session's payment status moves with them, in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 
 from django.db import transaction
 
@@ -28,11 +29,30 @@ def mark_leg(*, leg_id: int, state: str) -> FundingLeg:
     if check_step(FundingLeg.TRANSITIONS, leg.state, state):
         leg.state = state
         leg.save(update_fields=["state"])
-        status = payment_status([leg.state for leg in legs.values()])
-        if status != session.payment_status:
-            session.payment_status = status
-            session.save(update_fields=["payment_status"])
+        _refresh_payment_status(session, legs.values())
     return leg
+
+
+def take_off_legs(*, session: ChargingSession, parts: Mapping[int, Decimal]) -> None:
+    """Take refunded `parts` (by leg id) off the legs of a locked session; one of which nothing is left is refunded."""
+    legs = {leg.pk: leg for leg in lock_rows(FundingLeg.objects.filter(cdr__charging_session=session))}
+    for leg_id, part in parts.items():
+        leg = legs[leg_id]
+        leg.refunded += part
+        if not leg.left:
+            check_step(FundingLeg.TRANSITIONS, leg.state, State.REFUNDED)
+            leg.state = State.REFUNDED
+            # It is owed no longer, so it is not tried again.
+            leg.payments.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)
+        leg.save(update_fields=["refunded", "state"])
+    _refresh_payment_status(session, legs.values())
+
+
+def _refresh_payment_status(session: ChargingSession, legs: Iterable[FundingLeg]) -> None:
+    status = payment_status([leg.state for leg in legs])
+    if status != session.payment_status:
+        session.payment_status = status
+        session.save(update_fields=["payment_status"])
 
 
 def payment_status(states: Collection[str]) -> str:

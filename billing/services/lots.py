@@ -48,6 +48,18 @@ def lower_lots(taken: Sequence[Source]) -> None:
         WalletLot.objects.filter(pk=source.lot_id).update(remaining=remaining)
 
 
+def raise_lots(returned: Sequence[Source]) -> None:
+    """Put each part back into the lot it came from; the wallet's account is locked by the caller.
+
+    A lot keeps its kind and its expiry: what comes back after that is gone with the next expiry.
+    """
+    for source in returned:
+        if source.lot_id is None:
+            raise ValueError("only lots can be raised")
+        remaining = Round(F("remaining") + source.limit, precision=MONEY_PLACES)
+        WalletLot.objects.filter(pk=source.lot_id).update(remaining=remaining)
+
+
 def expire_lots(*, now: datetime) -> int:
     """Take expired promotional lots out of their wallets, one transaction per wallet; the number of wallets touched.
 

@@ -8,10 +8,11 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent
+from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent, Refund
 from billing.providers.base import ProviderResult
 from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
+from billing.services.card_refunds import reread_refund, retry_refund
 from billing.services.payments import (
     collect_leg,
     park_payment,
@@ -31,13 +32,16 @@ PATIENCE = timedelta(minutes=1)
 def sweep_payments(now: datetime) -> int:
     """Take up everything about payments that is due at `now`; returns how many things were taken up.
 
-    First what is unknown (open payments, unread webhooks), then what is to be tried (next dates, legs nobody charged).
+    First what is unknown (open payments and refunds, unread webhooks), then what is to be tried (failed refunds, next
+    dates, legs nobody charged).
     Safe to repeat and to run beside itself. Talks to the provider; a row that cannot be helped now stops no other.
     """
     unread = ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - PATIENCE)
     return (
         _take_up(Payment.objects.filter(reread_at__lte=now), lambda pk: reread_payment(payment_id=pk))
+        + _take_up(Refund.objects.filter(reread_at__lte=now), lambda pk: reread_refund(refund_id=pk))
         + _take_up(unread, lambda pk: process_event(event_id=pk))
+        + _take_up(Refund.objects.filter(next_attempt_at__lte=now), lambda pk: retry_refund(refund_id=pk))
         + _take_up(legs_to_collect(now), lambda pk: collect_leg(leg_id=pk))
     )
 

@@ -17,16 +17,19 @@ from djmoney.money import Money
 
 from billing.domain import retries
 from billing.domain.postings import credit, debit, receivable, system
-from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
+from billing.models import FundingLeg, Payment, PaymentMethod
 from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
 from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
 from billing.services import ledger
+from billing.services.card_refunds import claim_surplus
 from billing.services.legs import mark_leg
+from billing.services.payment_locks import lock_leg, lock_payment
+from billing.services.write_offs import recover_write_off
 from common import clock
 from common.errors import VoltledgerError
-from common.locking import lock_row, lock_rows
+from common.locking import lock_rows
 from common.money import quantize
 from common.states import may_step
 
@@ -71,7 +74,7 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
 
     Locks: the ChargingSession, the FundingLeg.
     """
-    leg = _lock_leg(leg_id)
+    leg = lock_leg(leg_id)
     moment = clock.now()
     if not _may_attempt(leg, moment, is_early=is_early):
         return None
@@ -88,7 +91,7 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
         funding_leg=leg,
         method=method,
         provider=method.provider,
-        amount=leg.amount,
+        amount=leg.left,
         currency=leg.cdr.currency,
         attempt=attempt,
         reread_at=moment + retries.REREAD_SOONEST,
@@ -150,8 +153,8 @@ def _amount(payment: Payment) -> Money:
 
 @transaction.atomic
 def record_no_answer(*, payment_id: int) -> Payment:
-    """The provider did not answer: nobody knows, so nothing moves until it is asked again. Locks as `_lock_payment`."""
-    payment = _lock_payment(payment_id)
+    """The provider did not answer: nobody knows, so nothing moves until it is asked again. Locks as `lock_payment`."""
+    payment = lock_payment(payment_id)
     if payment.status in (Payment.Status.CREATED, Payment.Status.UNANSWERED):
         payment.status = Payment.Status.UNANSWERED
     if payment.status in Payment.OPEN:
@@ -163,7 +166,7 @@ def record_no_answer(*, payment_id: int) -> Payment:
 @transaction.atomic
 def park_payment(*, payment_id: int, reason: str) -> Payment:
     """Leave an open payment for an operator to decide: no sweep touches it, its leg stays as it is. Locks as usual."""
-    payment = _lock_payment(payment_id)
+    payment = lock_payment(payment_id)
     if payment.status in Payment.OPEN:
         payment.reread_at = None
         payment.decline_class = Payment.DeclineClass.PROVIDER
@@ -181,7 +184,7 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
     other money than was asked for parks the payment.
     Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the receivable.
     """
-    payment = _lock_payment(payment_id)
+    payment = lock_payment(payment_id)
     if result.idempotency_key != payment.idempotency_key or result.amount != _amount(payment):
         return park_payment(payment_id=payment_id, reason="answer_about_other_money")
     status = _STATUS.get(result.state)
@@ -209,12 +212,13 @@ def _record_success(payment: Payment, moment: datetime) -> None:
     leg = payment.funding_leg
     if leg is None:
         raise PaymentIncomplete
-    if leg.state in (State.PAID, State.REFUNDED):
-        # The bank announced a failure and took the money after all: the driver's account now shows it in their favour.
-        log.error("payment %s paid a leg that was paid already", payment.idempotency_key)
-    else:
-        mark_leg(leg_id=leg.pk, state=State.PAID)
     amount = _amount(payment).amount
+    is_settled = leg.state in (State.PAID, State.REFUNDED)
+    # The bank announced a failure and took the money after all, or took it before a refund made the leg smaller.
+    surplus = amount if is_settled else amount - leg.left
+    was_written_off = leg.state == State.WRITTEN_OFF
+    if not is_settled:
+        mark_leg(leg_id=leg.pk, state=State.PAID)
     payment.ledger_transaction = ledger.post(
         idempotency_key=f"{payment.idempotency_key}:paid",
         event="card_payment",
@@ -226,8 +230,13 @@ def _record_success(payment: Payment, moment: datetime) -> None:
         ],
         reference=str(leg.cdr.charging_session.public_id),
     )
+    if was_written_off:
+        recover_write_off(payment=payment, leg=leg)
     payment.decline_class = payment.decline_code = ""
     _finish(payment, Payment.Status.SUCCEEDED, moment)
+    if surplus > 0:
+        log.error("payment %s took %s more than was owed; it is given back", payment.idempotency_key, surplus)
+        claim_surplus(payment=payment, amount=surplus, reason=str(_("Charged twice for the same session")))
 
 
 def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) -> None:
@@ -288,18 +297,3 @@ def _move_leg(payment: Payment, state: str) -> None:
     leg = payment.funding_leg
     if leg is not None and leg.state in (State.ATTEMPTING, State.REQUIRES_ACTION):
         mark_leg(leg_id=leg.pk, state=state)
-
-
-def _lock_leg(leg_id: int) -> FundingLeg:
-    """A leg with its Cdr and session, as they are now. Locks: the ChargingSession, then the FundingLeg."""
-    lock_row(ChargingSession.objects.filter(cdr__legs__pk=leg_id))
-    return lock_row(FundingLeg.objects.filter(pk=leg_id).select_related("cdr__charging_session"))
-
-
-def _lock_payment(payment_id: int) -> Payment:
-    """A payment with its leg, as they are now. Locks: the ChargingSession, the FundingLeg, then the Payment."""
-    leg_id = Payment.objects.values_list("funding_leg_id", flat=True).get(pk=payment_id)
-    leg = None if leg_id is None else _lock_leg(leg_id)
-    payment = lock_row(Payment.objects.filter(pk=payment_id))
-    payment.funding_leg = leg
-    return payment

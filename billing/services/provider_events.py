@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import Q
 from django_q.tasks import async_task
 
-from billing.models import Payment, ProviderEvent
+from billing.models import Payment, ProviderEvent, Refund
 from billing.providers.base import PaymentProvider, ProviderNotice
 from billing.providers.errors import RequestRefused
 from billing.providers.registry import get_provider
+from billing.services.card_refunds import record_refund_result
 from billing.services.methods import adopt_setup
 from billing.services.payments import record_payment_result
 from common import clock
@@ -68,6 +69,8 @@ def _follow(provider: PaymentProvider, event: ProviderEvent) -> str:
         return _follow_payment(provider, event)
     if event.subject == ProviderEvent.Subject.SETUP:
         return "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
+    if event.subject == ProviderEvent.Subject.REFUND:
+        return _follow_refund(provider, event)
     return "nothing to do"
 
 
@@ -83,4 +86,18 @@ def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
     if payment is None:
         return "not a payment of ours"
     record_payment_result(payment_id=payment.pk, result=result)
+    return ""
+
+
+def _follow_refund(provider: PaymentProvider, event: ProviderEvent) -> str:
+    result = provider.fetch_refund(idempotency_key="", reference=event.provider_reference)
+    if result is None:
+        return "the provider does not know it"
+    refund = Refund.objects.filter(
+        Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
+        payment__provider=event.provider,
+    ).first()
+    if refund is None:
+        return "not a refund of ours"
+    record_refund_result(refund_id=refund.pk, result=result)
     return ""

@@ -11,6 +11,7 @@ from billing.domain.metering import CHARGING, ENERGY, RATED_MEASURANDS, Metered,
 from billing.domain.repricing import Amounts, PastSession, Repriced, price_again
 from billing.models import ChargingSession, MeterValue
 from tariffs.domain.compiled import compile_document
+from tariffs.domain.frozen import FrozenInputs
 
 # Sessions read at once: their meter values are what takes memory.
 CHUNK = 200
@@ -119,6 +120,7 @@ def _past(session: ChargingSession, readings: list[Reading]) -> PastSession:
         vat_percent=session.vat_percent,
         time_zone=session.charge_point.location.time_zone,
         tariff_digest=cdr.tariff_digest,
+        frozen=FrozenInputs.from_json(session.rating_inputs),
         metered=_metered(session, readings),
         billed=Amounts(cdr.net, cdr.vat, cdr.gross),
     )

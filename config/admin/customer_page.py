@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from accounts.errors import NoContract
 from accounts.models import AuditEvent, Contract, Driver
@@ -45,7 +45,7 @@ def unpaid_of(driver: Driver) -> list[Unpaid]:
     rows = (
         FundingLeg.objects.filter(cdr__charging_session__driver=driver, state__in=UNPAID_STATES)
         .values("cdr__currency")
-        .annotate(amount=Sum("amount"))
+        .annotate(amount=Sum(F("amount") - F("refunded")))
         .order_by("cdr__currency")
     )
     return [Unpaid(row["amount"], row["cdr__currency"]) for row in rows]

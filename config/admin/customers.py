@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -93,7 +93,7 @@ class DriverAdmin(DriverActions):
         unpaid = (
             FundingLeg.objects.filter(cdr__charging_session__driver=OuterRef("pk"), state__in=UNPAID_STATES)
             .values("cdr__charging_session__driver")
-            .annotate(amount=Sum("amount"))
+            .annotate(amount=Sum(F("amount") - F("refunded")))
         )
         return (
             super()

@@ -17,7 +17,7 @@ from billing.models import FakeProviderObject
 from billing.providers.base import Decline, PaymentState, SetupState
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.fake import post
-from billing.providers.fake.cards import OnCharge, OnSave, TestCard, card_named
+from billing.providers.fake.cards import OnCharge, OnRefund, OnSave, TestCard, card_named
 from common import clock
 from common.ids import new_code
 from common.locking import lock_row
@@ -310,19 +310,68 @@ def release(*, key: str, reference: str) -> FakeProviderObject:
 
 
 @transaction.atomic
-def refund(*, key: str, reference: str, amount: Decimal) -> FakeProviderObject:
-    """Give money back, at most what was captured and is not given back yet. data: payment, amount, currency."""
+def refund(*, key: str, reference: str, amount: Decimal) -> tuple[FakeProviderObject, bool]:
+    """Give money back, at most what was captured and is not given back yet; says whether the answer reaches us.
+
+    data: payment, amount, currency, failure_code. A replay is told the first answer, always.
+    """
     payment = _lock(Kind.PAYMENT, reference)
+    behaviour = _on_refund(payment)
 
     def make() -> tuple[str, dict[str, Any]]:
         left = Decimal(payment.data["captured"]) - Decimal(payment.data["refunded"])
         if not 0 < amount <= left:
             raise RequestRefused(f"{amount} cannot be given back: {left} is left of this payment.")
-        return PaymentState.SUCCEEDED, {"currency": payment.data["currency"], **request}
+        state = PaymentState.PENDING if behaviour is OnRefund.PENDING else PaymentState.SUCCEEDED
+        return state, {"currency": payment.data["currency"], **request}
 
     request = {"payment": reference, "amount": str(amount)}
     made, is_new = _remember(Kind.REFUND, key=key, request=request, make=make)
     if is_new:
         _save(payment, payment.state, refunded=str(Decimal(payment.data["refunded"]) + amount))
-        post.announce("refund.succeeded", subject="refund", reference=made.reference)
+        _announce_refund(made)
+    return made, not (is_new and behaviour is OnRefund.LOSE_ANSWER)
+
+
+def _on_refund(payment: FakeProviderObject) -> OnRefund:
+    return card_named(find(Kind.CARD, payment.data["card"]).data["test_card"]).on_refund
+
+
+def _announce_refund(made: FakeProviderObject) -> None:
+    post.announce(f"refund.{made.state}", subject="refund", reference=made.reference)
+
+
+@transaction.atomic
+def find_refund(*, key: str, reference: str) -> FakeProviderObject | None:
+    """The refund as it stands, with what time alone has made of it: one on its way arrives, or is sent back."""
+    refunds = FakeProviderObject.objects.filter(kind=Kind.REFUND)
+    found = (refunds.filter(reference=reference) if reference else refunds.filter(idempotency_key=key)).first()
+    if found is None:
+        return None
+    if found.created_at + PENDING_LASTS <= clock.now():
+        if found.state == PaymentState.PENDING:
+            return finish_refund(refund_reference=found.reference, is_success=True)
+        if found.state == PaymentState.SUCCEEDED and _on_refund(find(Kind.PAYMENT, found.data["payment"])) is (
+            OnRefund.RETURN
+        ):
+            return finish_refund(refund_reference=found.reference, is_success=False)
+    return found
+
+
+@transaction.atomic
+def finish_refund(*, refund_reference: str, is_success: bool) -> FakeProviderObject:
+    """A refund has arrived, or the receiving bank has sent it back, even after it had arrived."""
+    payment = _lock(Kind.PAYMENT, find(Kind.REFUND, refund_reference).data["payment"])
+    made = _lock(Kind.REFUND, refund_reference)
+    if is_success and made.state == PaymentState.PENDING:
+        _save(made, PaymentState.SUCCEEDED)
+        _announce_refund(made)
+    elif not is_success and made.state in (PaymentState.PENDING, PaymentState.SUCCEEDED):
+        _save(made, PaymentState.DECLINED, failure_code="expired_or_canceled_card")
+        _save(
+            payment,
+            payment.state,
+            refunded=str(Decimal(payment.data["refunded"]) - Decimal(made.data["amount"])),
+        )
+        _announce_refund(made)
     return made

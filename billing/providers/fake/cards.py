@@ -27,6 +27,15 @@ class OnCharge(StrEnum):
     LOSE_ANSWER = "lose_answer"
 
 
+class OnRefund(StrEnum):
+    """What happens when a payment of the card is given back."""
+
+    SUCCEED = "succeed"
+    PENDING = "pending"
+    RETURN = "return"
+    LOSE_ANSWER = "lose_answer"
+
+
 @dataclass(frozen=True, slots=True)
 class TestCard:
     """`name` is what the fake remembers instead of the number."""
@@ -41,6 +50,7 @@ class TestCard:
     on_charge: OnCharge = OnCharge.SUCCEED
     decline_class: Decline | None = None
     decline_code: str = ""
+    on_refund: OnRefund = OnRefund.SUCCEED
 
     @property
     def last4(self) -> str:
@@ -139,6 +149,21 @@ TEST_CARDS: tuple[TestCard, ...] = (
         "visa",
         _("Saved; a charge succeeds but the answer to it is lost on the way."),
         on_charge=OnCharge.LOSE_ANSWER,
+        on_refund=OnRefund.LOSE_ANSWER,
+    ),
+    TestCard(
+        "refund_later",
+        "4000000000007726",
+        "visa",
+        _("Saved; every payment succeeds. A refund is on its way for a while, then succeeds."),
+        on_refund=OnRefund.PENDING,
+    ),
+    TestCard(
+        "refund_returned",
+        "4000000000005126",
+        "visa",
+        _("Saved; every payment succeeds. A refund succeeds at first, then comes back."),
+        on_refund=OnRefund.RETURN,
     ),
 )
 

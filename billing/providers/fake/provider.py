@@ -109,13 +109,18 @@ class FakeProvider:
     @outside_transactions
     def refund(self, request: RefundRequest) -> RefundResult:
         bank.check_reachable()
-        made = bank.refund(key=request.idempotency_key, reference=request.reference, amount=request.amount.amount)
-        return RefundResult(
-            reference=made.reference,
-            payment_reference=made.data["payment"],
-            state=PaymentState(made.state),
-            amount=Money(Decimal(made.data["amount"]), made.data["currency"]),
+        made, is_answered = bank.refund(
+            key=request.idempotency_key, reference=request.reference, amount=request.amount.amount
         )
+        if not is_answered:
+            raise ProviderUnavailable
+        return _refund_result(made, made.first_answer)
+
+    @outside_transactions
+    def fetch_refund(self, *, idempotency_key: str, reference: str = "") -> RefundResult | None:
+        bank.check_reachable()
+        made = bank.find_refund(key=idempotency_key, reference=reference)
+        return None if made is None else _refund_result(made, {"state": made.state, **made.data})
 
     @outside_transactions
     def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
@@ -154,6 +159,17 @@ def _result(payment: FakeProviderObject, answer: dict[str, Any]) -> ProviderResu
         decline_code=answer.get("decline_code", "") if state is PaymentState.DECLINED else "",
         action_url=_confirmation_page(payment) if state is PaymentState.REQUIRES_ACTION else "",
         expires_at=datetime.fromisoformat(answer["expires_at"]) if "expires_at" in answer else None,
+    )
+
+
+def _refund_result(made: FakeProviderObject, answer: dict[str, Any]) -> RefundResult:
+    return RefundResult(
+        reference=made.reference,
+        payment_reference=answer["payment"],
+        idempotency_key=made.idempotency_key or "",
+        state=PaymentState(answer["state"]),
+        amount=Money(Decimal(answer["amount"]), answer["currency"]),
+        failure_code=answer.get("failure_code", ""),
     )
 
 

@@ -12,16 +12,21 @@ from django.conf import settings
 
 from accounts.models import Driver
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES, system
-from billing.models import LedgerAccount, LedgerTransaction
+from billing.models import FakeProviderObject, LedgerAccount, LedgerTransaction, Refund
+from billing.providers.fake import bank
+from billing.services.card_refunds import pay_out_refund, send_refund
 from billing.services.holds import capture_hold, place_hold
 from billing.services.lots import expire_lots
 from billing.services.payments import collect_leg
+from billing.services.refunds import refund_session
 from billing.services.settlement import settle_session
 from billing.services.wallets import adjust_wallet, credit_wallet
+from billing.services.write_offs import write_off_leg
 from common import clock
 from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet, meter
-from tests.billing.payments.world import save_card
-from tests.factories import DriverFactory, TariffVersionFactory, component, element, tariff_document
+from tests.billing.payments.world import save_card, work_off_queue
+from tests.billing.refunds.world import billed_session, paid_session
+from tests.factories import DriverFactory, StaffFactory, TariffVersionFactory, component, element, tariff_document
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "chart-of-accounts.md"
 
@@ -120,6 +125,64 @@ def collect() -> str:
     return "card_payment"
 
 
+def give_back(amount: str | None = None, **terms: str) -> str:
+    session = paid_session(**terms)
+    refund_session(
+        session_id=session.pk,
+        amount=None if amount is None else Decimal(amount),
+        reason="recipe",
+        idempotency_key="recipe",
+    )
+    return "session_refunded"
+
+
+def refund_a_debt() -> str:
+    session = billed_session()
+    refund_session(session_id=session.pk, amount=Decimal("5.10"), reason="recipe", idempotency_key="recipe")
+    return "session_refunded"
+
+
+def refund_open_access() -> str:
+    session = billed_session(contract_type__open_access=True)
+    refund_session(session_id=session.pk, reason="recipe", idempotency_key="recipe")
+    return "session_refunded"
+
+
+def refund_a_card(card: str = "visa") -> str:
+    give_back("6.20", wallet="4.00", card=card)
+    send_refund(refund_id=Refund.objects.get().pk)
+    return "card_refund"
+
+
+def return_a_refund() -> str:
+    refund_a_card()
+    bank.finish_refund(refund_reference=Refund.objects.get().provider_reference, is_success=False)
+    work_off_queue()
+    return "card_refund_returned"
+
+
+def pay_out() -> str:
+    return_a_refund()
+    pay_out_refund(refund_id=Refund.objects.get().pk, actor_id=StaffFactory().pk, reason="recipe")
+    return "refund_paid_out"
+
+
+def write_off() -> str:
+    session = paid_session("insufficient_funds")
+    write_off_leg(leg_id=session.cdr.legs.get().pk, actor_id=StaffFactory().pk, reason="recipe")
+    return "debt_written_off"
+
+
+def recover() -> str:
+    write_off()
+    late = FakeProviderObject.objects.get(kind="payment")
+    late.state, late.data = "succeeded", {**late.data, "captured": "10.20"}
+    late.save()
+    bank.post.announce("payment.succeeded", subject="payment", reference=late.reference)
+    work_off_queue()
+    return "write_off_recovered"
+
+
 SCENARIOS: dict[str, Scenario] = {
     "An operator adds cash": lambda: add(DriverFactory(), "25.00", "cash", "operator"),
     "An operator gives credit away": lambda: add(DriverFactory(), "5.00", "promo", "operator"),
@@ -133,6 +196,14 @@ SCENARIOS: dict[str, Scenario] = {
     "A session with several prices and rates": settle_several_prices,
     "A session of open access": lambda: settle(contract_type__open_access=True),
     "A card pays what is owed": collect,
+    "A session paid from the wallet and by card is refunded in part": lambda: give_back("8.00", wallet="4.00"),
+    "A session that is not paid yet is refunded in part": refund_a_debt,
+    "A session of open access is refunded": refund_open_access,
+    "The provider gives money back to a card": refund_a_card,
+    "A card refund comes back from the bank": return_a_refund,
+    "A card refund that failed is paid out by bank transfer": pay_out,
+    "What cannot be collected is written off": write_off,
+    "What was written off is paid after all": recover,
 }
 
 
