@@ -10,7 +10,9 @@ VoltledgerError
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
 │   ├── LegUnderWay           a payment of this leg is being decided just now
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
-│   └── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
+│   ├── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
+│   ├── UnknownConnector      nobody knows a connector by this name
+│   └── UnknownDriver         nobody has this e-mail address
 └── IdempotencyConflict       (common.errors) the same key with other terms
 """
 
@@ -62,3 +64,16 @@ class NotWrittenOff(Refused):
 class RefundNotFailed(Refused):
     code = "refund_not_failed"
     sentence = _("This refund has not failed, or it was already taken up again.")
+
+
+class UnknownConnector(Refused):
+    code = "unknown_connector"
+    sentence = _(
+        "No connector is known by this name. Give the code on its label, or the charge point and the connector's "
+        "number, such as CP-1/2."
+    )
+
+
+class UnknownDriver(Refused):
+    code = "unknown_driver"
+    sentence = _("No driver has this e-mail address.")

@@ -2,13 +2,14 @@
 
 from django.urls import path, re_path
 
-from config.api import cdrs, locations, reference, sessions, views
+from config.api import cdrs, locations, quotes, reference, sessions, views
 
 urlpatterns = [
     path("schema/", reference.OpenApiDocument.as_view(), name="api_schema"),
     path("reference/", reference.Reference.as_view(), name="api_reference"),
     path("locations/", locations.LocationList.as_view(), name="api_locations"),
     path("locations/<slug:id>/", locations.LocationDetail.as_view(), name="api_location"),
+    path("quotes/", quotes.QuoteDetail.as_view(), name="api_quotes"),
     path("sessions/", sessions.SessionList.as_view(), name="api_sessions"),
     path("sessions/<uuid:id>/", sessions.SessionDetail.as_view(), name="api_session"),
     path("cdrs/", cdrs.CdrList.as_view(), name="api_cdrs"),

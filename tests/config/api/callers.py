@@ -63,6 +63,7 @@ def resource_for_notes() -> Iterator[None]:
 SCOPED: Collection[tuple[str, str]] = (
     ("/api/v1/locations/", ApiKey.Scope.LOCATIONS_READ),
     ("/api/v1/locations/harbour/", ApiKey.Scope.LOCATIONS_READ),
+    ("/api/v1/quotes/?connector=X", ApiKey.Scope.QUOTES_READ),
     ("/api/v1/sessions/", ApiKey.Scope.SESSIONS_READ),
     ("/api/v1/sessions/00000000-0000-4000-8000-000000000000/", ApiKey.Scope.SESSIONS_READ),
     ("/api/v1/cdrs/", ApiKey.Scope.CDRS_READ),
