@@ -17,6 +17,7 @@ from ocpp_gateway.domain.admission import (
 )
 from ocpp_gateway.domain.frames import Call, CallError, ErrorCode, Frame, Malformed, parse_frame
 from ocpp_gateway.gateway import gateway_of_this_loop
+from ocpp_gateway.handlers.dialects import DIALECTS
 from ocpp_gateway.links import Answers, StationLink
 from ocpp_gateway.services.admission import Station
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _PROTOCOL_ERROR: Final = 1002
 _POLICY_VIOLATION: Final = 1008
+# Under this id versions from 2.0 on refuse what is no message (OCPP-J 2.0.1, 4.2.3).
+_UNKNOWN_MESSAGE: Final = "-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class StationConsumer(AsyncConsumer):
             logger.warning("%r from %s was not let in", identity, remote_address)
             await self._deny(401, [(b"www-authenticate", b'Basic realm="OCPP"')])
             return
-        subprotocol = negotiate(self.scope["subprotocols"], configured=station.ocpp_version)
+        subprotocol = negotiate(self.scope["subprotocols"], spoken=tuple(DIALECTS), configured=station.ocpp_version)
         if subprotocol is None:
             # OCPP-J 1.6, 3.2: complete the handshake without a subprotocol, then close.
             logger.warning("%s offers no subprotocol spoken here: %s", identity, self.scope["subprotocols"])
@@ -126,6 +129,7 @@ class StationConsumer(AsyncConsumer):
             return
         self._link = StationLink(
             station,
+            dialect=DIALECTS[subprotocol or "ocpp1.6"],
             answers=self._door.answers_of(station),
             remote_address=remote_address,
             send=self._send_text,
@@ -167,11 +171,12 @@ class StationConsumer(AsyncConsumer):
             logger.info("%s answered a request nobody waits for: %s", link.station.identity, frame.unique_id)
 
     async def _refuse(self, link: StationLink, frame: Malformed) -> None:
-        """OCPP 1.6 has no answer to what is no message; ten in a row are not a station."""
+        """Answer what is no message where this version can; ten in a row are not a station."""
         link.malformed_in_a_row += 1
         logger.warning("%s sent no valid message: %s", link.station.identity, frame.reason)
-        if frame.unique_id:
-            await self._door.refuse(link, CallError(frame.unique_id, ErrorCode.FORMATION_VIOLATION, frame.reason))
+        unique_id = frame.unique_id or (_UNKNOWN_MESSAGE if link.dialect.answers_malformed else "")
+        if unique_id:
+            await self._door.refuse(link, CallError(unique_id, ErrorCode.FORMATION_VIOLATION, frame.reason))
         if link.malformed_in_a_row >= self._limits.malformed_in_a_row:
             await self._close(_PROTOCOL_ERROR, "no valid messages")
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 from common import clock
 from ocpp_gateway.database_threads import DatabaseThreads
 from ocpp_gateway.domain.admission import Credentials
-from ocpp_gateway.domain.command_rules import rule_of
+from ocpp_gateway.domain.command_sets import commands_of
 from ocpp_gateway.domain.frames import (
     Call,
     CallError,
@@ -31,11 +32,10 @@ from ocpp_gateway.domain.frames import (
     encode_error,
     encode_result,
 )
-from ocpp_gateway.domain.repairs import Refusal, check_payload
-from ocpp_gateway.domain.schemas import FROM_STATION_16
-from ocpp_gateway.handlers import v16
+from ocpp_gateway.domain.repairs import Refusal
+from ocpp_gateway.handlers.dialect import Dialect
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.links import REMEMBERED_ACTIONS, Answers, NoAnswer, StationLink, new_answers
+from ocpp_gateway.links import Answers, NoAnswer, StationLink, new_answers
 from ocpp_gateway.message_log import MessageLog
 from ocpp_gateway.models import Command, OcppMessage
 from ocpp_gateway.services import commands, connections, wakeups
@@ -153,6 +153,7 @@ class Gateway:
             connection_id=link.connection_id,
             process_id=self.process_id,
             subprotocol=subprotocol,
+            ocpp_version=link.dialect.version,
             remote_address=link.remote_address,
             at=clock.now(),
         )
@@ -193,9 +194,9 @@ class Gateway:
             answer: CallResult | CallError = CallResult(call.unique_id, {})
             encoded = remembered
         else:
-            answer, reply = await self._carry_out(link.station, call)
-            encoded = _encode(answer)
-            if call.action in REMEMBERED_ACTIONS and isinstance(answer, CallResult):
+            answer, reply = await self._carry_out(link, call)
+            encoded = _encode(answer, link.dialect)
+            if call.action in link.dialect.remembered_actions and isinstance(answer, CallResult):
                 link.remember(call.unique_id, text, encoded)
         await stored
         self.log_outgoing(link, answer, encoded, call.action)
@@ -204,33 +205,35 @@ class Gateway:
 
     async def refuse(self, link: StationLink, error: CallError) -> None:
         """Answer a request that is no valid message but says which one it is."""
-        encoded = _encode(error)
+        encoded = _encode(error, link.dialect)
         self.log_outgoing(link, error, encoded)
         await link.send(encoded)
 
-    async def _carry_out(self, station: Station, call: Call) -> tuple[CallResult | CallError, Reply]:
-        if call.action not in FROM_STATION_16:
+    async def _carry_out(self, link: StationLink, call: Call) -> tuple[CallResult | CallError, Reply]:
+        station, dialect = link.station, link.dialect
+        if not dialect.knows(call.action):
             error = CallError(call.unique_id, ErrorCode.NOT_IMPLEMENTED, f"{call.action} is not known here.")
             return error, Reply()
         received_at = clock.now()
-        checked = check_payload(call.action, call.payload)
+        checked = dialect.check_payload(call.action, call.payload)
         if isinstance(checked, Refusal):
             logger.warning("%s: %s was refused: %s", station.identity, call.action, checked.description)
-            if call.action in v16.TRANSACTION_ACTIONS:
-                await self._park(station, call, reason="not_readable")
+            if call.action in dialect.transaction_actions:
+                await self._park(link, call, reason="not_readable")
             return CallError(call.unique_id, checked.code, checked.description), Reply()
         if checked.repairs:
             logger.info("%s: %s was repaired: %s", station.identity, call.action, "; ".join(checked.repairs))
-        immediate = v16.IMMEDIATE_HANDLERS.get(call.action)
+        immediate = dialect.immediate_handlers.get(call.action)
         if immediate is not None:
             reply = immediate(station, checked.payload, received_at)
             return CallResult(call.unique_id, reply.payload), reply
-        return await self._handle(station, call, checked.payload)
+        return await self._handle(link, call, checked.payload)
 
-    async def _handle(self, station: Station, call: Call, payload: dict) -> tuple[CallResult | CallError, Reply]:
+    async def _handle(self, link: StationLink, call: Call, payload: dict) -> tuple[CallResult | CallError, Reply]:
         """Run the handler; a failure of whatever kind is logged, the report kept, and the request answered validly."""
         received_at = clock.now()
-        handler = v16.HANDLERS[call.action]
+        station, dialect = link.station, link.dialect
+        handler = dialect.handlers[call.action]
         try:
             try:
                 reply = await self._threads.run(handler, station, payload, received_at)
@@ -241,7 +244,9 @@ class Gateway:
         except Exception:  # the one boundary between the services and the sockets
             logger.exception("%s: %s could not be carried out", station.identity, call.action)
             try:
-                reply = await self._threads.run(v16.answer_without_effect, call.action, station, payload, received_at)
+                reply = await self._threads.run(
+                    dialect.answer_without_effect, call.action, station, payload, received_at
+                )
             except DatabaseFailure:
                 # Not even kept: an error answer makes the station keep the report and send it again.
                 logger.exception("%s: %s could not be kept either", station.identity, call.action)
@@ -266,9 +271,10 @@ class Gateway:
             del self._noted_foreign_at[charge_point_id]
             logger.exception("%s: it could not be put on record", station.identity)
 
-    async def _park(self, station: Station, call: Call, *, reason: str) -> None:
+    async def _park(self, link: StationLink, call: Call, *, reason: str) -> None:
+        station = link.station
         try:
-            await self._threads.run(v16.park, call.action, station, call.payload, clock.now(), reason=reason)
+            await self._threads.run(link.dialect.park, call.action, station, call.payload, clock.now(), reason=reason)
         except DatabaseFailure:
             logger.exception("%s: %s could not be kept", station.identity, call.action)
 
@@ -305,7 +311,7 @@ class Gateway:
         pk, unique_id = command.pk, command.unique_id
         link = self._links.get(command.charge_point_id)
         try:
-            if link is None:
+            if link is None or link.dialect.version != command.ocpp_version:
                 raise NoAnswer
             call = Call(command.unique_id, command.action, command.payload)
             self.log_outgoing(link, call, encode_call(call.unique_id, call.action, call.payload))
@@ -313,7 +319,7 @@ class Gateway:
                 command.action,
                 command.payload,
                 unique_id=command.unique_id,
-                within_seconds=rule_of(command.action).waits.total_seconds(),
+                within_seconds=commands_of(command.ocpp_version).rule_of(command.action).waits.total_seconds(),
             )
             now = clock.now()
             if isinstance(answer, CallError):
@@ -368,5 +374,7 @@ class Gateway:
             logger.warning("Live pages could not be woken: %s", error)
 
 
-def _encode(answer: CallResult | CallError) -> str:
-    return encode_error(answer) if isinstance(answer, CallError) else encode_result(answer.unique_id, answer.payload)
+def _encode(answer: CallResult | CallError, dialect: Dialect) -> str:
+    if isinstance(answer, CallResult):
+        return encode_result(answer.unique_id, answer.payload)
+    return encode_error(replace(answer, code=dialect.error_names.get(answer.code, answer.code)))

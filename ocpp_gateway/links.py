@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from ocpp_gateway.domain.frames import CallError, CallResult, encode_call
+from ocpp_gateway.handlers.dialect import Dialect
 from ocpp_gateway.services.admission import Station
 
 logger = logging.getLogger(__name__)
 
-# Requests that stations repeat under the same message id when they missed the answer, and whose answer does not age.
-REMEMBERED_ACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "DataTransfer"})
 _REMEMBERED_ANSWERS: Final = 8
 
 Send = Callable[[str], Awaitable[None]]
@@ -40,14 +39,25 @@ class StationLink:
         "_send",
         "answers",
         "connection_id",
+        "dialect",
         "is_current",
         "malformed_in_a_row",
         "remote_address",
         "station",
     )
 
-    def __init__(self, station: Station, *, answers: Answers, remote_address: str, send: Send, close: Close) -> None:
+    def __init__(
+        self,
+        station: Station,
+        *,
+        dialect: Dialect,
+        answers: Answers,
+        remote_address: str,
+        send: Send,
+        close: Close,
+    ) -> None:
         self.station = station
+        self.dialect = dialect
         self.answers = answers
         self.connection_id = uuid.uuid4()
         self.remote_address = remote_address
@@ -103,10 +113,10 @@ class StationLink:
             self._pending.pop(unique_id, None)
 
     async def is_alive(self, *, within_seconds: float) -> bool:
-        """Ask something every OCPP 1.6 station must answer; any frame in time is a sign of life."""
+        """Ask something every station must answer; any frame in time is a sign of life."""
         self._heard = asyncio.get_running_loop().create_future()
         try:
-            await self._send(encode_call(str(uuid.uuid4()), "GetConfiguration", {"key": ["HeartbeatInterval"]}))
+            await self._send(encode_call(str(uuid.uuid4()), *self.dialect.sign_of_life))
             await asyncio.wait_for(self._heard, within_seconds)
         except (TimeoutError, OSError):
             return False

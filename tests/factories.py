@@ -14,7 +14,7 @@ import factory
 from accounts.models import Contract, ContractType, CustomerGroup, Driver, Partner, Token, User
 from common.ids import new_code
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
-from tariffs.models import Tariff, TariffAssignment, TariffVersion, VatRate
+from tariffs.models import PriceSeries, Tariff, TariffAssignment, TariffVersion, VatRate
 
 M = TypeVar("M")
 
@@ -266,6 +266,19 @@ class TariffVersionFactory(ModelFactory[TariffVersion]):
     status = TariffVersion.Status.PUBLISHED
     valid_from = LONG_AGO
     published_at = LONG_AGO
+
+
+class PriceSeriesFactory(ModelFactory[PriceSeries]):
+    """Hourly market prices in Berlin, none yet."""
+
+    class Meta:
+        model = PriceSeries
+
+    code = "DE-LU"
+    name = "Day ahead"
+    currency = "EUR"
+    step_minutes = 60
+    time_zone = "Europe/Berlin"
 
 
 class NetworkAssignmentFactory(ModelFactory[TariffAssignment]):

@@ -41,6 +41,8 @@ EARNED_IN: Mapping[LineKind, str | None] = {
     LineKind.MIN_PRICE: "revenue_fees",
     LineKind.MAX_PRICE: None,
 }
+# What staying costs.
+TIME_KINDS = frozenset({LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME, LineKind.IDLE_CAP})
 REVENUE_CODES = ("revenue_energy", "revenue_time", "revenue_fees")
 
 
@@ -54,10 +56,15 @@ class HeldAmount:
 
 @dataclass(frozen=True, slots=True)
 class FreeRules:
-    """A session shorter than `below_seconds` or with less than `below_wh` is free: somebody tried the plug."""
+    """A session shorter than `below_seconds` or with less than `below_wh` is free: somebody tried the plug.
+
+    One with so little energy that stayed longer than `stay_seconds` is free only where its tariff does not price the
+    time it stayed: a place that costs something was taken.
+    """
 
     below_seconds: int
     below_wh: Decimal
+    stay_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,27 +193,46 @@ def decide(facts: Facts, rules: FreeRules) -> Free | Review | Bill:
     used_wh = (metered.meter_stop_wh or metered.meter_start_wh) - metered.meter_start_wh
     if used_wh < 0:
         return Review("meter_stop_invalid")
-    free = _free_rule(metered, used_wh, rules)
-    if free:
-        return Free(free)
+    stay = metered.ended_at - metered.started_at
+    little = _little_energy(used_wh, rules)
+    if used_wh and stay < timedelta(seconds=rules.below_seconds):
+        return Free("below_least_duration")
+    if little and (stay <= timedelta(seconds=rules.stay_seconds) or not facts.tariff_document):
+        return Free(little)
+    priced = _price(facts, metered) if facts.tariff_document else None
+    if little and isinstance(priced, _Priced) and not priced.costs_time:
+        return Free(little)
     if facts.driver_id is None:
         return Review("no_driver")
     if not facts.billing_model:
         return Review("no_contract")
-    if not facts.tariff_document:
+    if priced is None:
         return Review("no_tariff")
-    return _bill(facts, metered)
+    return priced if isinstance(priced, Review) else _bill(facts, metered, priced)
 
 
-def _free_rule(metered: Metered, used_wh: Decimal, rules: FreeRules) -> str:
+def _little_energy(used_wh: Decimal, rules: FreeRules) -> str:
     if not used_wh:
         return "no_energy"
-    if metered.ended_at - metered.started_at < timedelta(seconds=rules.below_seconds):
-        return "below_least_duration"
     return "below_least_energy" if used_wh < rules.below_wh else ""
 
 
-def _bill(facts: Facts, metered: Metered) -> Review | Bill:
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """A session's price before anybody pays it."""
+
+    periods: tuple[Period, ...]
+    rated: RatedSession
+    payable: Payable
+
+    @property
+    def costs_time(self) -> bool:
+        """True when the time it took costs something by itself, after any cap."""
+        amounts = [line.exact_gross or line.exact_net or 0 for line in self.rated.lines if line.kind in TIME_KINDS]
+        return sum(amounts) > 0
+
+
+def _price(facts: Facts, metered: Metered) -> Review | _Priced:
     tariff = compile_document(facts.tariff_document, facts.time_zone)
     if tariff.spec.currency != facts.currency:
         return Review("tariff_currency_mismatch", tariff.spec.currency)
@@ -220,9 +246,14 @@ def _bill(facts: Facts, metered: Metered) -> Review | Bill:
         return Review(error.code, error.message)
     if any(total.net < 0 or total.vat < 0 for total in payable.rates):
         return Review("price_below_zero", str(payable.gross))
+    return _Priced(periods, rated, payable)
+
+
+def _bill(facts: Facts, metered: Metered, priced: _Priced) -> Bill:
+    rated, payable = priced.rated, priced.payable
     legs = allocate(payable.gross, sources_of(facts.billing_model, facts.wallet_use, _wallet_sources(facts, metered)))
     return Bill(
-        facts, metered, rated, payable, periods, legs, (*_debits(facts, legs), *_credits(facts, rated, payable))
+        facts, metered, rated, payable, priced.periods, legs, (*_debits(facts, legs), *_credits(facts, rated, payable))
     )
 
 

@@ -15,8 +15,9 @@ from tariffs.models import TariffAssignment, TariffVersion
 class ChargingSession(models.Model):
     """One stay at one connector.
 
-    The integer primary key is the OCPP 1.6 transactionId (1 .. 2^31-1, unique over all charge points); `public_id` is
-    for links and keys. Three independent questions, three columns: `status` (what the station does), `outcome` (has it
+    The integer primary key is the OCPP 1.6 transactionId (1 .. 2^31-1, unique over all charge points); a station that
+    numbers its transactions itself (OCPP 2.0.1) has its own in `station_transaction_id`. `public_id` is for links and
+    keys. Three independent questions, three columns: `status` (what the station does), `outcome` (has it
     become a Cdr) and `payment_status` (has it been paid).
     """
 
@@ -72,6 +73,8 @@ class ChargingSession(models.Model):
     )
     # As the station numbered it; `connector` is empty where the network knows no such connector.
     connector_number = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    # The transactionId of a station that gives its own (OCPP 2.0.1); empty while only requested, and for OCPP 1.6.
+    station_transaction_id = models.CharField(_("transaction id of the charge point"), max_length=36, blank=True)
     # Who: all empty when an unknown tag was reported; such a session is parked.
     id_tag = models.CharField(_("id tag"), max_length=36, blank=True)
     token = models.ForeignKey(
@@ -142,8 +145,21 @@ class ChargingSession(models.Model):
         constraints = [
             # A StartTransaction repeated under any message id is the same start.
             models.UniqueConstraint(
-                fields=["charge_point", "connector_number", "id_tag", "start_reported_at", "meter_start_wh"],
+                fields=[
+                    "charge_point",
+                    "connector_number",
+                    "id_tag",
+                    "start_reported_at",
+                    "meter_start_wh",
+                    "station_transaction_id",
+                ],
                 name="session_once_per_start_report",
+            ),
+            # A transaction that its station names is one session, however often it is reported.
+            models.UniqueConstraint(
+                fields=["charge_point", "station_transaction_id"],
+                condition=~models.Q(station_transaction_id=""),
+                name="session_once_per_station_transaction",
             ),
             models.CheckConstraint(
                 condition=models.Q(status__in=["requested", "cancelled"], started_at__isnull=True)

@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from billing.domain.metering import ENERGY, RATED_MEASURANDS, Metered, Reading, periods_of
+from billing.domain.metering import CHARGING, ENERGY, RATED_MEASURANDS, Metered, Reading, periods_of
 from billing.models import ChargingSession, MeterValue
 from common import clock
+from common.errors import BadInput
 from common.units import SECONDS_PER_HOUR
 from tariffs.domain.compiled import CompiledTariff, compile_document
 from tariffs.domain.frozen import FrozenInputs
 from tariffs.domain.rating import rate
-from tariffs.domain.result import RatedSession
+from tariffs.domain.result import RatedSession, VatUnknown
 from tariffs.domain.spec import Dimension
 from tariffs.errors import NoTariff
 
@@ -44,11 +45,30 @@ def _rate(session: ChargingSession, tariff: CompiledTariff, metered: Metered) ->
     return rate(tariff, periods_of(tariff, metered), **frozen.for_rating(), default_vat_percent=session.vat_percent)
 
 
-def prices_parking(session: ChargingSession) -> bool:
-    """True when the session's tariff charges for time without charging anywhere. Raises NoTariff."""
-    return any(
+def staying_costs(session: ChargingSession, within: timedelta) -> bool:
+    """True when a vehicle that stays for `within` after its charging has stopped pays more than one that leaves.
+
+    The engine says so itself: grace, free hours, caps and hours of the tariff are looked at where they apply. A session
+    that cannot be priced is not kept waiting; settlement says what is wrong with it. Raises NoTariff.
+    """
+    tariff = compiled_tariff(session)
+    if not _prices_a_stay(tariff) or session.stopped_at is None:
+        return False
+    left = metered_of(session, session.stopped_at)
+    parked = Reading(left.ended_at, CHARGING, Decimal(0))
+    stayed = replace(left, ended_at=left.ended_at + within, readings=[*left.readings, parked])
+    try:
+        least, most = (_rate(session, tariff, metered).payable().gross for metered in (left, stayed))
+    except (BadInput, VatUnknown):
+        return False
+    return most > least
+
+
+def _prices_a_stay(tariff: CompiledTariff) -> bool:
+    extensions = tariff.spec.extensions
+    return (extensions is not None and extensions.connection_fee is not None) or any(
         component.dimension is Dimension.PARKING_TIME and component.price
-        for element in compiled_tariff(session).spec.elements
+        for element in tariff.spec.elements
         for component in element.components
     )
 

@@ -104,4 +104,8 @@ def _store() -> _Store:
 
 
 def _free_rules() -> FreeRules:
-    return FreeRules(settings.SESSION_FREE_BELOW_SECONDS, Decimal(settings.SESSION_FREE_BELOW_WH))
+    return FreeRules(
+        settings.SESSION_FREE_BELOW_SECONDS,
+        Decimal(settings.SESSION_FREE_BELOW_WH),
+        settings.SESSION_FREE_STAY_SECONDS,
+    )

@@ -221,6 +221,7 @@ OCPP_ALLOW_UNAUTHENTICATED = env.bool("OCPP_ALLOW_UNAUTHENTICATED", default=Fals
 OCPP_MASK_ID_TAGS = env.bool("OCPP_MASK_ID_TAGS", default=True)
 SESSION_FREE_BELOW_SECONDS = env.int("SESSION_FREE_BELOW_SECONDS", default=120)
 SESSION_FREE_BELOW_WH = env.int("SESSION_FREE_BELOW_WH", default=200)
+SESSION_FREE_STAY_SECONDS = env.int("SESSION_FREE_STAY_SECONDS", default=600)
 
 # --- API ----------------------------------------------------------------------------------------------------------
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)

@@ -52,9 +52,12 @@ def record_boot(
 
 
 @transaction.atomic
-def mark_connected(*, charge_point_id: int, at: datetime) -> None:
-    """A station's socket is open. The caller fences: it holds the station's connection record."""
-    ChargePoint.objects.filter(pk=charge_point_id).update(is_connected=True, last_seen_at=at)
+def mark_connected(*, charge_point_id: int, ocpp_version: str, at: datetime) -> None:
+    """A station's socket is open, and this is the OCPP version spoken on it.
+
+    The caller fences: it holds the station's connection record.
+    """
+    ChargePoint.objects.filter(pk=charge_point_id).update(is_connected=True, ocpp_version=ocpp_version, last_seen_at=at)
 
 
 @transaction.atomic

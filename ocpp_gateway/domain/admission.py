@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-# Best first. 2.0.1 joins here.
-SUBPROTOCOLS: Final = ("ocpp1.6",)
 _LONGEST_IDENTITY: Final = 48
 
 
@@ -45,15 +43,15 @@ def read_credentials(authorization: bytes) -> Credentials | None:
         return None
 
 
-def negotiate(offered: Sequence[str], *, configured: str) -> str | None:
-    """The subprotocol to speak: our preference among what is offered; None when there is no common one.
+def negotiate(offered: Sequence[str], *, spoken: Sequence[str], configured: str) -> str | None:
+    """The subprotocol to speak: the first of those `spoken` here that is offered; None when there is no common one.
 
     A station that offers nothing speaks 1.6 when it is configured so (many early ones forget the header); the answer
     is then empty: the header must not be sent to a client that did not ask.
     """
     if not offered:
         return "" if configured == "1.6" else None
-    return next((name for name in SUBPROTOCOLS if name in offered), None)
+    return next((name for name in spoken if name in offered), None)
 
 
 def is_browser(headers: Iterable[tuple[bytes, bytes]]) -> bool:

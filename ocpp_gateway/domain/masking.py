@@ -29,12 +29,14 @@ def mask_frame(text: str, *, mask_id_tags: bool) -> str:
 
 def mask_payload(action: str, payload: dict[str, Any]) -> dict[str, Any]:
     """A command's payload as it is kept once the command is resolved."""
-    if action == "ChangeConfiguration" and str(payload.get("key", "")).casefold() in {
-        "authorizationkey",
-        "basicauthpassword",
-    }:
+    if action == "ChangeConfiguration" and is_secret_setting(str(payload.get("key", ""))):
         return payload | {"value": MASK}
     return payload
+
+
+def is_secret_setting(key: str) -> bool:
+    """True for a setting of a station that holds its password."""
+    return key.casefold() in {"authorizationkey", "basicauthpassword"}
 
 
 def _masked_tag(tag: str) -> str:

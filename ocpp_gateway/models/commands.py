@@ -37,6 +37,9 @@ class Command(models.Model):
     charge_point = models.ForeignKey(
         ChargePoint, on_delete=models.PROTECT, related_name="commands", verbose_name=_("charge point")
     )
+    ocpp_version = models.CharField(
+        _("OCPP version"), max_length=5, choices=ChargePoint.OcppVersion.choices, default=ChargePoint.OcppVersion.V16
+    )
     action = models.CharField(_("action"), max_length=50)
     payload = models.JSONField(_("content"), default=dict)
     charging_session = models.ForeignKey(

@@ -19,3 +19,8 @@ def connections_of(process_id: UUID) -> set[UUID]:
 def holder_of(charge_point_id: int) -> StationConnection | None:
     """The connection of a charge point that counts, if it has one."""
     return StationConnection.objects.filter(charge_point_id=charge_point_id).first()
+
+
+def version_of(charge_point_id: int) -> str:
+    """The OCPP version a charge point is commanded in: what it spoke last, or is configured for."""
+    return ChargePoint.objects.values_list("ocpp_version", flat=True).get(pk=charge_point_id)

@@ -1,10 +1,12 @@
 """The command queue: a command is a row; whichever process holds the station's socket sends it."""
 
+import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 
 from billing.services.sessions import cancel_request
@@ -12,15 +14,17 @@ from common import clock
 from common.errors import IdempotencyConflict
 from common.locking import lock_row, lock_rows
 from common.states import check_step
-from ocpp_gateway.domain.command_rules import is_accepted, rule_of
+from ocpp_gateway.domain.command_rules import CommandRule
+from ocpp_gateway.domain.command_sets import commands_of
 from ocpp_gateway.domain.masking import mask_payload
-from ocpp_gateway.domain.schemas import TO_STATION_16, validator
 from ocpp_gateway.errors import CommandNotValid
 from ocpp_gateway.models import Command
+from ocpp_gateway.selectors.connections import version_of
+from ocpp_gateway.services.command_effects import EFFECTS
 from ocpp_gateway.services.wakeups import wake_gateways
 
-DEFAULT_EXPIRY = timedelta(seconds=60)
-REMOTE_START = "RemoteStartTransaction"
+logger = logging.getLogger(__name__)
+
 Status = Command.Status
 _OPEN = [Status.QUEUED, Status.SENT]
 
@@ -33,20 +37,27 @@ def queue_command(
     payload: dict[str, Any],
     actor_id: int | None = None,
     session_id: int | None = None,
-    expires_in: timedelta = DEFAULT_EXPIRY,
+    expires_in: timedelta | None = None,
     idempotency_key: str | None = None,
 ) -> Command:
-    """Queue a request to a station; it is sent within a second of the commit, or given up after `expires_in`.
+    """Queue a request to a station; it is sent within a second of the commit, or given up after `expires_in` (without
+    it: what the action's rule says).
 
     Idempotent: the same `idempotency_key` with the same content returns the first command, other content raises
     IdempotencyConflict; and while a command for a session is open, the same action for it returns that command.
-    Raises CommandNotValid when the action or its content is not OCPP 1.6.
+    Raises CommandNotValid, naming every defect, when the action or its content is not of the version the charge point
+    speaks.
     """
-    if action not in TO_STATION_16 or not validator(action).is_valid(payload):
-        raise CommandNotValid(details=_defects(action, payload))
+    version = version_of(charge_point_id)
+    defects = commands_of(version).defects(action, payload)
+    if defects:
+        raise CommandNotValid(details=defects)
     now = clock.now()
+    if expires_in is None:
+        expires_in = commands_of(version).rule_of(action).expires
     command = Command(
         charge_point_id=charge_point_id,
+        ocpp_version=version,
         action=action,
         payload=payload,
         actor_id=actor_id,
@@ -108,7 +119,7 @@ def record_answer(*, command_id: int, unique_id: str, response: dict[str, Any], 
     """The station answered. A late answer to an attempt already given up changes nothing. Locks: the command's row."""
     command = _locked(command_id)
     if command.status == Status.SENT and command.unique_id == unique_id:
-        accepted = is_accepted(command.action, response)
+        accepted = commands_of(command.ocpp_version).is_accepted(command.action, response)
         command.response = response
         _resolve(command, status=Status.ACCEPTED if accepted else Status.REJECTED, now=at)
     return command
@@ -161,17 +172,15 @@ def _known(command: Command) -> Command | None:
     ).first()
 
 
-def _defects(action: str, payload: dict[str, Any]) -> Sequence[str]:
-    if action not in TO_STATION_16:
-        return [action]
-    return [error.message for error in validator(action).iter_errors(payload)]
+def _rule(command: Command) -> CommandRule:
+    return commands_of(command.ocpp_version).rule_of(command.action)
 
 
 def _mark_sent(command: Command, *, now: datetime) -> None:
     check_step(Command.TRANSITIONS, command.status, Status.SENT)
     command.status = Status.SENT
     command.sent_at = now
-    command.answer_due_at = now + rule_of(command.action).waits
+    command.answer_due_at = now + _rule(command).waits
     command.attempts += 1
     command.unique_id = str(uuid.uuid4())
     command.save(update_fields=["status", "sent_at", "answer_due_at", "attempts", "unique_id"])
@@ -179,7 +188,7 @@ def _mark_sent(command: Command, *, now: datetime) -> None:
 
 def _give_up(command: Command, *, now: datetime) -> None:
     """An attempt got no answer: queue it again while it may be repeated and is not too late, else it timed out."""
-    if command.attempts < rule_of(command.action).attempts and now < command.expires_at:
+    if command.attempts < _rule(command).attempts and now < command.expires_at:
         check_step(Command.TRANSITIONS, command.status, Status.QUEUED)
         command.status = Status.QUEUED
         command.sent_at = command.answer_due_at = None
@@ -193,7 +202,21 @@ def _resolve(command: Command, *, status: str, now: datetime) -> None:
     check_step(Command.TRANSITIONS, command.status, status)
     command.status = status
     command.resolved_at = now
+    _take_effect(command)
     command.payload = mask_payload(command.action, command.payload)
     command.save(update_fields=["status", "resolved_at", "payload", "response", "error_code"])
-    if command.action == REMOTE_START and command.charging_session_id and status != Status.ACCEPTED:
+    is_start = command.action == commands_of(command.ocpp_version).start_action
+    if is_start and command.charging_session_id and status != Status.ACCEPTED:
         cancel_request(session_id=command.charging_session_id, reason=f"remote_start_{status}")
+
+
+def _take_effect(command: Command) -> None:
+    """Store what the outcome tells us. An answer nobody expected costs its effect, not the queue."""
+    effect = EFFECTS.get((command.ocpp_version, command.action))
+    if effect is None:
+        return
+    try:
+        with transaction.atomic():
+            effect(command)
+    except (DatabaseFailure, ValueError, TypeError, KeyError, AttributeError):
+        logger.exception("The answer to command %s (%s) could not be stored", command.pk, command.action)

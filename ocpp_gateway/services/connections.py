@@ -22,10 +22,12 @@ def claim_connection(
     connection_id: UUID,
     process_id: UUID,
     subprotocol: str,
+    ocpp_version: str,
     remote_address: str,
     at: datetime,
 ) -> None:
-    """Make this socket the one that counts; an older one is fenced off from here on. Locks: the charge point's row."""
+    """Make this socket the one that counts; an older one is fenced off from here on. The charge point is commanded in
+    the version it speaks now. Locks: the charge point's row."""
     lock_rows(ChargePoint.objects.filter(pk=charge_point_id))
     StationConnection.objects.update_or_create(
         charge_point_id=charge_point_id,
@@ -38,7 +40,7 @@ def claim_connection(
             "seen_at": at,
         },
     )
-    status.mark_connected(charge_point_id=charge_point_id, at=at)
+    status.mark_connected(charge_point_id=charge_point_id, ocpp_version=ocpp_version, at=at)
 
 
 @transaction.atomic

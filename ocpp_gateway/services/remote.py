@@ -8,12 +8,12 @@ from billing.models import ChargingSession
 from billing.services.sessions import request_start, request_stop
 from common import clock
 from locations.models import Connector
+from ocpp_gateway.domain.command_rules import StartOrder, StopOrder
+from ocpp_gateway.domain.command_sets import commands_of
 from ocpp_gateway.models import Command
-from ocpp_gateway.services.commands import REMOTE_START, queue_command
+from ocpp_gateway.selectors.connections import version_of
+from ocpp_gateway.services.commands import queue_command
 
-REMOTE_STOP = "RemoteStopTransaction"
-# A stop is still worth sending to a station that comes back within this time.
-STOP_EXPIRES_IN = timedelta(minutes=10)
 # A station that accepted a stop gets this long to report it before it is asked again.
 STOP_AGAIN_AFTER = timedelta(seconds=60)
 
@@ -28,12 +28,15 @@ def remote_start(
     no start in time, the session is cancelled and what was reserved is given back. Raises what `request_start` raises.
     """
     session = request_start(connector_id=connector_id, driver_id=driver_id, channel=channel)
-    connector = Connector.objects.get(pk=connector_id)
+    connector = Connector.objects.select_related("evse").get(pk=connector_id)
     deadline = session.start_deadline_at or clock.now()
+    action, payload = commands_of(version_of(connector.charge_point_id)).start(
+        StartOrder(connector.number, connector.evse.number, session.id_tag, session.pk)
+    )
     queue_command(
         charge_point_id=connector.charge_point_id,
-        action=REMOTE_START,
-        payload={"connectorId": connector.number, "idTag": session.id_tag},
+        action=action,
+        payload=payload,
         actor_id=actor_id,
         session_id=session.pk,
         expires_in=max(deadline - clock.now(), timedelta(0)),
@@ -55,9 +58,10 @@ def remote_stop(*, session_id: int, actor_id: int | None = None, reason: str) ->
 @transaction.atomic
 def ask_to_stop(*, session_id: int, charge_point_id: int, actor_id: int | None = None) -> Command:
     """Queue the stop of a running session, unless one is under way or was accepted a moment ago."""
+    action, payload = commands_of(version_of(charge_point_id)).stop(StopOrder(session_id))
     accepted = Command.objects.filter(
         charging_session_id=session_id,
-        action=REMOTE_STOP,
+        action=action,
         status=Command.Status.ACCEPTED,
         resolved_at__gte=clock.now() - STOP_AGAIN_AFTER,
     ).first()
@@ -65,9 +69,8 @@ def ask_to_stop(*, session_id: int, charge_point_id: int, actor_id: int | None =
         return accepted
     return queue_command(
         charge_point_id=charge_point_id,
-        action=REMOTE_STOP,
-        payload={"transactionId": session_id},
+        action=action,
+        payload=payload,
         actor_id=actor_id,
         session_id=session_id,
-        expires_in=STOP_EXPIRES_IN,
     )

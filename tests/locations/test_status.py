@@ -71,11 +71,12 @@ def test_a_boot_makes_the_model_known_once_and_cuts_what_is_too_long(connector: 
 
 def test_connected_seen_and_disconnected(connector: Connector) -> None:
     point_id = connector.charge_point_id
-    mark_connected(charge_point_id=point_id, at=NOON)
+    mark_connected(charge_point_id=point_id, ocpp_version="2.0.1", at=NOON)
     mark_seen(charge_point_ids=[point_id], at=NOON + timedelta(seconds=30))
     mark_seen(charge_point_ids=[point_id], at=NOON + timedelta(seconds=10))
     charge_point = ChargePoint.objects.get()
     assert (charge_point.is_connected, charge_point.last_seen_at) == (True, NOON + timedelta(seconds=30))
+    assert charge_point.ocpp_version == "2.0.1"
     mark_disconnected(charge_point_ids=[point_id])
     charge_point.refresh_from_db()
     assert (charge_point.is_connected, charge_point.last_seen_at) == (False, NOON + timedelta(seconds=30))

@@ -16,6 +16,7 @@ from locations.models import ChargePoint, Connector
 from ocpp_gateway.database_threads import DatabaseThreads
 from ocpp_gateway.domain.frames import Call
 from ocpp_gateway.errors import ReportAlreadyResolved
+from ocpp_gateway.handlers.v16 import DIALECT_16
 from ocpp_gateway.links import StationLink, new_answers
 from ocpp_gateway.message_log import MessageLog, store_what_is_taken
 from ocpp_gateway.models import OcppMessage, ParkedReport, StationConnection
@@ -42,6 +43,7 @@ def claim(charge_point: ChargePoint, *, process_id: uuid.UUID = PROCESS, at: dat
         connection_id=connection_id,
         process_id=process_id,
         subprotocol="ocpp1.6",
+        ocpp_version="1.6",
         remote_address="192.0.2.7",
         at=at,
     )
@@ -159,7 +161,14 @@ def keep(charge_point: ChargePoint, *calls: Call) -> None:
         threads = DatabaseThreads(1)
         log = MessageLog(threads)
         station = Station(charge_point.pk, charge_point.identity, "1.6", is_admitted=True)
-        link = StationLink(station, answers=new_answers(), remote_address="", send=nothing, close=nothing)
+        link = StationLink(
+            station,
+            dialect=DIALECT_16,
+            answers=new_answers(),
+            remote_address="",
+            send=nothing,
+            close=nothing,
+        )
         for call in calls:
             log.add(link, frame=call, text=call.unique_id, direction="in", at=NOON)
         await log.flush()

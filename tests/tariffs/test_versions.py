@@ -9,7 +9,7 @@ from accounts.models import AuditEvent
 from common.errors import BadInput, InvalidTransition
 from tariffs.models import TariffVersion
 from tariffs.services.versions import draft_version, publish_version, withdraw_version
-from tests.factories import StaffFactory, TariffFactory, component, element, tariff_document
+from tests.factories import PriceSeriesFactory, StaffFactory, TariffFactory, component, element, tariff_document
 
 pytestmark = pytest.mark.django_db
 
@@ -55,13 +55,26 @@ def test_publishing_leaves_one_trace_and_a_repeat_none():
     assert AuditEvent.objects.filter(action="tariff_published", actor=otto).count() == 1
 
 
+SPOT = {"series": "NL", "fallback": Decimal("0.45"), "floor": Decimal("0.10")}
 TIERS = [{"up_to_kwh": 100, "price": Decimal("0.50")}, {"price": Decimal("0.40")}]
 
 
-def test_energy_tiers_per_session_are_published():
-    tiers = {"per": "SESSION", "tiers": TIERS}
-    text = tariff_document(element(component("ENERGY", "0.49")), voltledger={"energy_tiers": tiers})
-    version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
+def with_extensions(**extensions):
+    text = tariff_document(element(component("ENERGY", "0.49")), voltledger=extensions)
+    return draft_version(tariff_id=TariffFactory().pk, ocpi_text=text)
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        {"spot": SPOT},
+        {"energy_tiers": {"per": "SESSION", "tiers": TIERS}},
+        {"energy_tiers": {"per": "MONTH", "tiers": TIERS}},
+    ],
+)
+def test_market_prices_and_energy_tiers_are_published(extensions):
+    PriceSeriesFactory(code="NL")
+    version = with_extensions(**extensions)
     assert publish_version(version_id=version.pk).status == "published"
 
 

@@ -1,11 +1,12 @@
 """A charging session from the tag to the end. The gateway and the site call these verbs; nothing else writes sessions.
 
-authorise -> request or start -> meter values -> stop -> (unplug) -> ended. Settlement takes over from there.
+authorise -> request or start -> meter values, charging states -> stop -> (unplug) -> ended. Settlement follows.
 """
 
 from billing.services.sessions.authorising import authorize
 from billing.services.sessions.ending import (
     cancel_request,
+    charging_state,
     close_overdue_sessions,
     connector_status,
     stop_session,
@@ -17,6 +18,7 @@ from billing.services.sessions.starting import start_session
 __all__ = [
     "authorize",
     "cancel_request",
+    "charging_state",
     "close_overdue_sessions",
     "connector_status",
     "record_meter_values",

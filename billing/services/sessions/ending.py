@@ -13,7 +13,7 @@ from billing.domain.meter import RegisterReading, judge_register
 from billing.domain.samples import MeterSample
 from billing.models import ChargingSession, MeterValue
 from billing.services.holds import release_session_holds
-from billing.services.rating import prices_parking
+from billing.services.rating import staying_costs
 from billing.services.sessions.closing import add_doubt, end_session, reopen_for_settlement
 from billing.services.sessions.metering import store_samples
 from common.locking import lock_rows
@@ -44,13 +44,15 @@ def stop_session(
     reason: str = "",
     id_tag: str = "",
     samples: Sequence[MeterSample] = (),
+    doubt: str = "",
 ) -> StopResult:
     """Record a stop report (OCPP 1.6, StopTransaction) and end the session, or let it wait for the vehicle to leave.
 
     The same stop again is acknowledged and changes nothing; a different second stop is parked, the first wins. The
     first stop of a session that was closed without one completes it, and settles it if nothing else is in doubt. A stop
     for a session this charge point does not have is not recognised: the gateway parks the report. Placeholder ids
-    (-1, 0, out of range) are matched by tag, time and meter when exactly one running session fits.
+    (-1, 0, out of range) are matched by tag, time and meter when exactly one running session fits. `doubt` is what the
+    caller found wrong with the report: the session ends in review.
     Locks: the session's row.
     """
     reported_at = reported_at.replace(microsecond=0)
@@ -69,6 +71,7 @@ def stop_session(
     session.stopped_at = max(stopped_at, session.started_at or stopped_at)
     session.stop_reason = reason[:30]
     _accept_register(session, meter_stop_wh)
+    add_doubt(session, doubt)
     if stopped_at < (session.started_at or stopped_at):
         add_doubt(session, "stop_before_start")
     if is_late:
@@ -108,6 +111,27 @@ def connector_status(*, charge_point_id: int, connector_number: int, status: str
         requests_power = Decimal(0 if status == Connector.Status.SUSPENDED_EV else 1)
         store_samples(session, [MeterSample(at, at, Measurand.CHARGING, requests_power)], at)
     return Directive(session_id=session.pk, public_id=session.public_id)
+
+
+@transaction.atomic
+def charging_state(
+    *,
+    charge_point_id: int,
+    session_id: int,
+    requests_power: bool,
+    at: datetime,
+    reported_at: datetime,
+    received_at: datetime,
+) -> Directive:
+    """What a session's own report says about the vehicle (OCPP 2.0.1, chargingState): from `at` on it draws or waits
+    for power, or requests none, which is billable parking. A repeat changes nothing. Locks: the session's row.
+    """
+    rows = lock_rows(ChargingSession.objects.filter(pk=session_id, charge_point_id=charge_point_id))
+    if not rows:
+        return Directive(recognised=False, reason="unknown_session")
+    sample = MeterSample(at, reported_at, Measurand.CHARGING, Decimal(int(requests_power)))
+    store_samples(rows[0], [sample], received_at)
+    return Directive(session_id=rows[0].pk, public_id=rows[0].public_id)
 
 
 @transaction.atomic
@@ -201,6 +225,8 @@ def _session_to_stop(
 
 def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) -> None:
     """Keep the stop register when it is plausible; else the last good value stands and an operator is told both."""
+    if session.meter_start_wh is None:
+        add_doubt(session, "meter_start_missing")
     verdict = judge_register(
         RegisterReading(
             meter_start_wh=session.meter_start_wh or Decimal(0),
@@ -219,7 +245,7 @@ def _accept_register(session: ChargingSession, meter_stop_wh: Decimal | None) ->
 
 def _vehicle_may_still_occupy(session: ChargingSession) -> bool:
     connector = session.connector
-    if connector is None or session.tariff_version is None or not prices_parking(session):
+    if connector is None or session.tariff_version is None or not staying_costs(session, UNPLUG_WITHIN):
         return False
     connector.refresh_from_db(fields=["status", "status_at"])
     return connector.status in {

@@ -37,6 +37,7 @@ def record_meter_values(
 
     Resent samples change nothing. Without a session id the running session of the connector is meant. Samples of a
     session that has ended are kept with it. Another charge point's session id is not recognised and has no effect.
+    A session whose start came without a register starts at the first one reported: what flowed before is not billed.
     Locks: the session's row, then the wallet account when more must be reserved.
     """
     session = _find(charge_point_id, session_id, connector_number)
@@ -45,8 +46,19 @@ def record_meter_values(
     store_samples(session, samples, received_at)
     if session.status not in _ACCEPTS_SAMPLES:
         return Directive(session_id=session.pk, public_id=session.public_id)
+    _learn_meter_start(session, samples)
     _refresh_live(session, samples, received_at)
     return _decide(session, received_at)
+
+
+def _learn_meter_start(session: ChargingSession, samples: Sequence[MeterSample]) -> None:
+    """Take the first register of a locked session that has none yet."""
+    if session.meter_start_wh is not None:
+        return
+    registers = [sample for sample in samples if sample.measurand == Measurand.ENERGY and not sample.phase]
+    if registers:
+        session.meter_start_wh = min(registers, key=lambda sample: sample.occurred_at).value
+        session.save(update_fields=["meter_start_wh"])
 
 
 def store_samples(session: ChargingSession, samples: Sequence[MeterSample], received_at: datetime) -> None:

@@ -27,31 +27,38 @@ def start_session(
     charge_point_id: int,
     connector_number: int,
     id_tag: str,
-    meter_start_wh: Decimal,
+    meter_start_wh: Decimal | None,
     started_at: datetime,
     reported_at: datetime,
     received_at: datetime,
+    station_transaction_id: str = "",
+    request_id: int | None = None,
 ) -> StartResult:
-    """Record a start report (OCPP 1.6, StartTransaction) and freeze the price.
+    """Record a start report (OCPP 1.6, StartTransaction; 2.0.1, TransactionEvent) and freeze the price.
 
     `started_at` is the corrected moment, `reported_at` the station's own; the same report again, under any message id,
     returns the first session, before any other check. A refused start is recorded all the same: energy may flow, and
     the report is a fact. Such a session carries its review reason and is never billed unseen.
+    A station that numbers its transactions gives `station_transaction_id`, which is then what makes a report the same;
+    its register may come later (None), and `request_id` names the requested session it answers.
     Locks: the connector, its open sessions, then the wallet account.
     """
-    key: dict[str, Any] = {
+    report: dict[str, Any] = {
         "charge_point_id": charge_point_id,
         "connector_number": max(connector_number, 0),
         "id_tag": id_tag.strip()[:36],
         "start_reported_at": reported_at.replace(microsecond=0),
         "meter_start_wh": meter_start_wh,
+        "station_transaction_id": station_transaction_id,
     }
+    names = ("charge_point_id", "station_transaction_id") if station_transaction_id else tuple(report)
+    key = {name: report[name] for name in names}
     known = ChargingSession.objects.filter(**key).first()
     if known is not None:
         return _answer(known)
     try:
         with transaction.atomic():
-            return _record_start(key, started_at=started_at, received_at=received_at)
+            return _record_start(report, started_at=started_at, received_at=received_at, request_id=request_id)
     except IntegrityError:
         # The same report came in on another connection at the same time.
         known = ChargingSession.objects.filter(**key).first()
@@ -60,10 +67,14 @@ def start_session(
         return _answer(known)
 
 
-def _record_start(key: dict[str, Any], *, started_at: datetime, received_at: datetime) -> StartResult:
+def _record_start(
+    key: dict[str, Any], *, started_at: datetime, received_at: datetime, request_id: int | None
+) -> StartResult:
     connector = _lock_connector(key)
-    session = _take_over_request(connector, key["id_tag"]) or ChargingSession(channel=ChargingSession.Channel.RFID)
-    for name, value in key.items():
+    session = _take_over_request(
+        connector, key["id_tag"], started_at=started_at, request_id=request_id
+    ) or ChargingSession(channel=ChargingSession.Channel.RFID)
+    for name, value in (key | {"id_tag": key["id_tag"] or session.id_tag}).items():
         setattr(session, name, value)
     session.connector = connector
     session.status = ChargingSession.Status.ACTIVE
@@ -110,11 +121,14 @@ def _lock_connector(key: dict[str, Any]) -> Connector | None:
     return rows[0] if rows else None
 
 
-def _take_over_request(connector: Connector | None, id_tag: str) -> ChargingSession | None:
-    """The request this start answers: the same tag's, or that of the driver whose card this is.
+def _take_over_request(
+    connector: Connector | None, id_tag: str, *, started_at: datetime, request_id: int | None
+) -> ChargingSession | None:
+    """The request this start answers: the one it names, the same tag's, or that of the driver whose card this is.
 
     Another session open on the connector never got its stop and ends in review; one whose vehicle had only not left
-    yet ends when it stopped charging, because nobody reported how long it stood.
+    yet ends when it stopped charging, because nobody reported how long it stood. A session that began after this
+    start goes on: this one is told late.
     """
     if connector is None:
         return None
@@ -123,11 +137,16 @@ def _take_over_request(connector: Connector | None, id_tag: str) -> ChargingSess
     )
     request: ChargingSession | None = None
     for session in still_open:
+        if session.started_at is not None and session.started_at > started_at:
+            continue
         if session.status == ChargingSession.Status.FINISHING:
             end_session(session, at=session.stopped_at)
         elif session.status == ChargingSession.Status.ACTIVE:
             end_session(session, at=None, doubt="no_stop_report")
-        elif session.id_tag.casefold() == id_tag.casefold() or _is_card_of(session.driver_id, id_tag):
+        elif request_id == session.pk or (
+            request_id is None
+            and (session.id_tag.casefold() == id_tag.casefold() or _is_card_of(session.driver_id, id_tag))
+        ):
             request = session
     return request
 

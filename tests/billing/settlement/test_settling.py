@@ -283,6 +283,51 @@ class TestFreeByRule:
         assert wallet_of(session.driver_id).available == eur("30.00")
         assert not Cdr.objects.exists()
 
+    @pytest.mark.parametrize(("used_wh", "rule"), [(0, "no_energy"), (199, "below_least_energy")])
+    def test_a_place_that_costs_something_is_paid_for_without_energy(self, used_wh, rule):
+        """Energy 0.40, a start fee of 1.00, parking 6.00 per hour with 15 minutes of grace."""
+        document = tariff_document(
+            element(component("FLAT", "1.00"), component("ENERGY", "0.40"), component("PARKING_TIME", "6.00")),
+            voltledger={"idle": {"grace_minutes": 15}},
+        )
+        version = TariffVersionFactory(document=document)
+
+        def stay(minutes: int) -> ChargingSession:
+            session = EndedSessionFactory(minutes=minutes, used_wh=used_wh, tariff_version=version)
+            meter(session, 0, "0", "charging")
+            return session
+
+        blocked = settle(stay(300))
+        # 1.00 + 4.75 h × 6.00 + what little energy there was
+        assert blocked.net == Decimal("29.50") + (Decimal("0.08") if used_wh else 0)
+        # Ten minutes of trying cost nothing, nor does a stay within the grace: no time is charged for either.
+        for minutes in (10, 15):
+            session = stay(minutes)
+            assert settle(session) is None
+            assert (session.outcome, session.free_rule) == ("free", rule)
+        assert settle(stay(16)).net == Decimal("1.10") + (Decimal("0.08") if used_wh else 0)
+
+    def test_a_cap_of_nothing_charges_no_time(self):
+        document = tariff_document(
+            element(component("FLAT", "1.00"), component("PARKING_TIME", "6.00")),
+            voltledger={"idle": {"max_amount": 0}},
+        )
+        session = EndedSessionFactory(minutes=300, used_wh=0, tariff_version=TariffVersionFactory(document=document))
+        meter(session, 0, "0", "charging")
+        assert settle(session) is None
+        assert session.free_rule == "no_energy"
+
+    def test_nobody_s_long_stay_at_a_paid_place_is_looked_at(self):
+        document = tariff_document(element(component("TIME", "1.20")))
+        version = TariffVersionFactory(document=document)
+        nobody = {"driver": None, "contract": None, "used_wh": 0}
+        session = EndedSessionFactory(minutes=60, tariff_version=version, **nobody)
+        assert settle(session) is None
+        assert (session.outcome, session.review_reason) == ("in_review", "no_driver")
+        session = EndedSessionFactory(minutes=60, tariff_version=None, tariff_digest="", **nobody)
+        assert settle(session) is None
+        assert (session.outcome, session.free_rule) == ("free", "no_energy")
+
     @pytest.mark.parametrize(("minutes", "used_wh"), [(2, 15_000), (60, 200)])
     def test_at_the_limit_it_is_billed(self, minutes, used_wh):
         assert settle(EndedSessionFactory(minutes=minutes, used_wh=used_wh)) is not None

@@ -21,7 +21,7 @@ from tests.factories import TariffVersionFactory, component, element, tariff_doc
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]
 
-RULES = FreeRules(120, Decimal(200))
+RULES = FreeRules(120, Decimal(200), 600)
 
 
 def credit_session() -> ChargingSession:

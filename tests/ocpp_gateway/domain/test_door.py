@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ocpp_gateway.domain.admission import Credentials, is_browser, negotiate, read_credentials, read_identity
-from ocpp_gateway.domain.command_rules import is_accepted
+from ocpp_gateway.domain.command_sets import commands_of
 from ocpp_gateway.domain.masking import mask_frame
 
 
@@ -64,7 +64,7 @@ def test_credentials(header: bytes, credentials: Credentials | None) -> None:
     ],
 )
 def test_negotiation(offered: list[str], configured: str, spoken: str | None) -> None:
-    assert negotiate(offered, configured=configured) == spoken
+    assert negotiate(offered, spoken=("ocpp1.6",), configured=configured) == spoken
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_id_tags_are_masked_by_policy(tag: str, masked: str) -> None:
     ],
 )
 def test_what_answers_mean(action: str, response: dict[str, object], expected: bool) -> None:
-    assert is_accepted(action, response) is expected
+    assert commands_of("1.6").is_accepted(action, response) is expected

@@ -1,0 +1,14 @@
+"""The versions stations can be commanded in. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ocpp_gateway.domain.command_rules import CommandSet
+from ocpp_gateway.domain.v16_commands import COMMANDS_16
+
+COMMAND_SETS: Final[Mapping[str, CommandSet]] = {COMMANDS_16.version: COMMANDS_16}
+
+
+def commands_of(version: str) -> CommandSet:
+    """The commands of an OCPP version. Raises KeyError for one that is not spoken here."""
+    return COMMAND_SETS[version]
