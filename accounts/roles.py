@@ -7,6 +7,9 @@
 | add money to a wallet                   | billing.add_walletlot          |
 | take money out of a wallet              | billing.change_walletlot       |
 | decide a session in review              | billing.change_chargingsession |
+| refund a session                        | billing.add_sessionrefund      |
+| take up a card refund that failed       | billing.change_refund          |
+| write off what cannot be collected      | billing.change_fundingleg      |
 | start or stop a charge point remotely   | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | publish or withdraw a tariff version    | tariffs.change_tariffversion   |
@@ -103,7 +106,9 @@ ROLES: dict[str, list[str]] = {
         "billing.view_*",
         "billing.add_walletlot",
         "billing.change_walletlot",
-        "billing.add_refund",
+        "billing.add_sessionrefund",
+        "billing.change_refund",
+        "billing.change_fundingleg",
         "billing.change_chargingsession",
         "invoicing.view_*",
     ],

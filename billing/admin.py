@@ -243,6 +243,7 @@ def _latest(leg: FundingLeg) -> Payment | None:
 
 class RefundInline(ReadOnlyInline):
     model = Refund
+    show_change_link = True
     fields = ("amount", "status", "reason", "created_at")
 
 

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing.models import Cdr, ChargingSession, FundingLeg, Hold, LedgerAccount
+from billing.models import Cdr, ChargingSession, FundingLeg, Hold, LedgerAccount, Refund
 from common import clock
 from common.portal_values import show_amount, show_energy
 from config.admin.customer_page import UNPAID_STATES
@@ -73,6 +73,10 @@ def parked_reports_badge(request: HttpRequest) -> int | str:
 
 def failed_payments_badge(request: HttpRequest) -> int | str:
     return _badge(FundingLeg.objects.filter(state__in=FAILED_STATES).count())
+
+
+def failed_refunds_badge(request: HttpRequest) -> int | str:
+    return _badge(Refund.objects.filter(status=Refund.Status.FAILED, retried_as=None).count())
 
 
 def pending_charge_points_badge(request: HttpRequest) -> int | str:

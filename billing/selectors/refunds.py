@@ -78,14 +78,16 @@ def refunds_of(cdr: Cdr) -> QuerySet[SessionRefund]:
     return (
         SessionRefund.objects.filter(cdr=cdr)
         .select_related("actor")
-        .prefetch_related("legs__funding_leg__lot", "card_refunds__payment__method")
+        .prefetch_related("legs__funding_leg__lot", "card_refunds__payment__method", "card_refunds__retried_as")
         .order_by("pk")
     )
 
 
 def surplus_refunds(cdr: Cdr) -> QuerySet[Refund]:
     """What went back of this session because the provider took more than was owed."""
-    return Refund.objects.filter(session_refund=None, payment__funding_leg__cdr=cdr).select_related("payment__method")
+    return Refund.objects.filter(session_refund=None, payment__funding_leg__cdr=cdr).select_related(
+        "payment__method", "retried_as"
+    )
 
 
 def refundable_payments(leg_id: int) -> QuerySet[Payment]:

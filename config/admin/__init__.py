@@ -3,6 +3,7 @@
 from config.admin.api_keys import ApiKeyAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
+from config.admin.refunds import RefundAdmin, SessionRefundAdmin
 from config.admin.sessions import ChargingSessionAdmin
 from config.admin.system import FailedTaskAdmin, RoleAdmin, ScheduleAdmin
 
@@ -13,6 +14,8 @@ __all__ = [
     "DriverAdmin",
     "EvseAdmin",
     "FailedTaskAdmin",
+    "RefundAdmin",
     "RoleAdmin",
     "ScheduleAdmin",
+    "SessionRefundAdmin",
 ]

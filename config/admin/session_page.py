@@ -8,10 +8,11 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent
-from billing.models import Cdr, ChargingSession, MeterValue, Payment
+from billing.models import Cdr, ChargingSession, FundingLeg, MeterValue, Payment
 from common import clock
 from config.charts import LineChart, line_chart
 from config.selectors.price_explanation import explain
+from config.selectors.refund_words import refunds_shown
 from invoicing.models import Document
 from ocpp_gateway.models import OcppMessage
 from tariffs.trace_words import trace_rows
@@ -86,7 +87,10 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "cdr": cdr,
         "lines": list(zip(explanation.lines, cdr.lines.all(), strict=True)) if cdr and explanation else [],
         "rounding": explanation.rounding if explanation else None,
-        "legs": cdr.legs.select_related("lot") if cdr else [],
+        "legs": list(cdr.legs.select_related("lot")) if cdr else [],
+        "refunds": refunds_shown(cdr) if cdr else [],
+        "is_refundable": cdr is not None and any(leg.left for leg in cdr.legs.all()),
+        "may_be_written_off": (FundingLeg.State.DUE, FundingLeg.State.RETRYING, FundingLeg.State.UNCOLLECTIBLE),
         "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],
         "holds": session.holds.all(),

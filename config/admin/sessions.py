@@ -16,8 +16,9 @@ from unfold.decorators import display
 from billing.models import ChargingSession
 from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
-from common.portal import ReadOnlyAdmin, actor_of, link_to
+from common.portal import actor_of, link_to
 from common.portal_values import show_amount, show_energy
+from config.admin.refund_actions import RefundActions
 from config.admin.session_page import bills_nothing, details, review_words
 from ocpp_gateway.services.remote import remote_stop
 
@@ -25,7 +26,7 @@ Outcome = ChargingSession.Outcome
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ReadOnlyAdmin):
+class ChargingSessionAdmin(RefundActions):
     list_display = (
         "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label",
         "paid_label", "doubt",

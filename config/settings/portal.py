@@ -95,6 +95,13 @@ UNFOLD = {
                         badge="failed_payments_badge",
                     ),
                     _item(
+                        _("Failed refunds"),
+                        "money_off",
+                        "billing.refund",
+                        query="queue=failed",
+                        badge="failed_refunds_badge",
+                    ),
+                    _item(
                         _("Charge points to approve"),
                         "fact_check",
                         "locations.chargepoint",
@@ -153,6 +160,7 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     _item(_("Payments"), "payments", "billing.payment"),
+                    _item(_("Refunds"), "currency_exchange", "billing.sessionrefund"),
                     _item(_("Charge detail records"), "receipt_long", "billing.cdr"),
                     _item(_("Documents"), "description", "invoicing.document"),
                     _item(_("Holds"), "lock_clock", "billing.hold"),
