@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 
+from billing import checks  # noqa: F401 (registers them)
 from billing.guards import GUARDS
 from common.guards import register_guards
 

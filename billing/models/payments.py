@@ -115,7 +115,7 @@ class Payment(models.Model):
     decline_class = models.CharField(_("decline class"), max_length=10, choices=DeclineClass.choices, blank=True)
     decline_code = models.CharField(_("decline code"), max_length=60, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    action_url = models.URLField(_("confirmation page"), max_length=300, blank=True)
+    action_url = models.URLField(_("confirmation page"), max_length=2000, blank=True)
     reread_at = models.DateTimeField(_("ask the provider again"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

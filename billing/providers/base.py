@@ -204,8 +204,13 @@ class PaymentProvider(Protocol):
     def refund(self, request: RefundRequest) -> RefundResult:
         """Give back at most what was captured and not given back yet. Raises RequestRefused beyond that."""
 
-    def fetch_refund(self, *, idempotency_key: str, reference: str = "") -> RefundResult | None:
-        """Read a refund again, by reference or by the key it was made with; None: it never arrived."""
+    def fetch_refund(
+        self, *, idempotency_key: str = "", payment_reference: str = "", reference: str = ""
+    ) -> RefundResult | None:
+        """Read a refund again, by its reference, or by the payment it gave back of and the key it was made with.
+
+        None: it never arrived.
+        """
 
     def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
         """Read a payment or hold again, by reference or by the key it was made with; None: it never arrived."""

@@ -5,8 +5,9 @@ from django.conf import settings
 from billing.providers.base import PaymentProvider
 from billing.providers.errors import UnknownProvider
 from billing.providers.fake.provider import FakeProvider
+from billing.providers.stripe.provider import StripeProvider
 
-_PROVIDERS: dict[str, type[PaymentProvider]] = {FakeProvider.name: FakeProvider}
+_PROVIDERS: dict[str, type[PaymentProvider]] = {FakeProvider.name: FakeProvider, StripeProvider.name: StripeProvider}
 
 
 def get_provider(name: str | None = None) -> PaymentProvider:

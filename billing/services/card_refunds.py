@@ -107,7 +107,11 @@ def reread_refund(*, refund_id: int) -> Refund:
         return refund
     provider = get_provider(refund.payment.provider)
     try:
-        result = provider.fetch_refund(idempotency_key=refund.idempotency_key, reference=refund.provider_reference)
+        result = provider.fetch_refund(
+            idempotency_key=refund.idempotency_key,
+            payment_reference=refund.payment.provider_reference,
+            reference=refund.provider_reference,
+        )
     except ProviderUnavailable:
         return record_no_refund_answer(refund_id=refund_id)
     except RequestRefused as error:

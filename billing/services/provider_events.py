@@ -90,7 +90,7 @@ def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
 
 
 def _follow_refund(provider: PaymentProvider, event: ProviderEvent) -> str:
-    result = provider.fetch_refund(idempotency_key="", reference=event.provider_reference)
+    result = provider.fetch_refund(reference=event.provider_reference)
     if result is None:
         return "the provider does not know it"
     refund = Refund.objects.filter(

@@ -212,6 +212,9 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Voltledger <billing@volt
 # --- Payments and stations ----------------------------------------------------------------------------------------
 PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="fake")
 FAKE_PROVIDER_WEBHOOK_SECRET = env("FAKE_PROVIDER_WEBHOOK_SECRET", default="")
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 # Who this network is on OCPI objects: ISO 3166 country and the party id it was given there.
 OCPI_COUNTRY_CODE = env("OCPI_COUNTRY_CODE", default="DE")
 OCPI_PARTY_ID = env("OCPI_PARTY_ID", default="VLT")
@@ -268,7 +271,8 @@ CONTENT_SECURITY_POLICY = {
         "script-src": ["'self'"],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
-        "form-action": ["'self'"],
+        # Browsers apply it to the redirect after a form, too: saving a card leads to the provider's own page.
+        "form-action": ["'self'", *(["https://checkout.stripe.com"] if PAYMENT_PROVIDER == "stripe" else [])],
         "frame-ancestors": ["'none'"],
     },
 }

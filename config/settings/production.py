@@ -12,6 +12,8 @@ from config.settings.base import (
     SECRET_KEY,
     SITE_URL,
     STAFF_MFA_REQUIRED,
+    STRIPE_SECRET_KEY,
+    STRIPE_WEBHOOK_SECRET,
     env,
 )
 
@@ -31,6 +33,14 @@ _problems = [
         (
             PAYMENT_PROVIDER == "fake" and not env.bool("ALLOW_FAKE_PAYMENTS", default=False),
             "PAYMENT_PROVIDER is 'fake': no money would move. Set ALLOW_FAKE_PAYMENTS=true on a staging system only.",
+        ),
+        (
+            PAYMENT_PROVIDER == "stripe" and not STRIPE_SECRET_KEY.startswith(("sk_", "rk_")),
+            "STRIPE_SECRET_KEY must be the secret key of your Stripe account (sk_... or a restricted rk_...).",
+        ),
+        (
+            PAYMENT_PROVIDER == "stripe" and not STRIPE_WEBHOOK_SECRET.startswith("whsec_"),
+            "STRIPE_WEBHOOK_SECRET must be the signing secret (whsec_...) of the endpoint /pay/webhooks/stripe/.",
         ),
         (not STAFF_MFA_REQUIRED, "STAFF_MFA_REQUIRED must stay on in production."),
     )

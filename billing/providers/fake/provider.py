@@ -117,7 +117,9 @@ class FakeProvider:
         return _refund_result(made, made.first_answer)
 
     @outside_transactions
-    def fetch_refund(self, *, idempotency_key: str, reference: str = "") -> RefundResult | None:
+    def fetch_refund(
+        self, *, idempotency_key: str = "", payment_reference: str = "", reference: str = ""
+    ) -> RefundResult | None:
         bank.check_reachable()
         made = bank.find_refund(key=idempotency_key, reference=reference)
         return None if made is None else _refund_result(made, {"state": made.state, **made.data})

@@ -1,0 +1,27 @@
+"""What start-up refuses about payments."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+LIVE_KEY_WITH_DEBUG = Error(
+    "DEBUG is on and STRIPE_SECRET_KEY is a live key.",
+    hint="Use a test key (sk_test_...) here. With DEBUG on, pages show what no stranger may see.",
+    id="billing.E001",
+)
+NO_KEY = Error(
+    "PAYMENT_PROVIDER is 'stripe', but STRIPE_SECRET_KEY or STRIPE_WEBHOOK_SECRET is missing.",
+    hint="Set both, or PAYMENT_PROVIDER=fake to try things out. docs/payments.md says where Stripe shows them.",
+    id="billing.E002",
+)
+
+
+@register("payments")
+def check_stripe_keys(**options: Any) -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    if settings.DEBUG and settings.STRIPE_LIVE_MODE:
+        problems.append(LIVE_KEY_WITH_DEBUG)
+    if settings.PAYMENT_PROVIDER == "stripe" and not (settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET):
+        problems.append(NO_KEY)
+    return problems
