@@ -48,4 +48,4 @@ def translated_errors() -> Iterator[None]:
 
 def _refusal(error: stripe.InvalidRequestError) -> str:
     """Stripe's own sentence, which names what it did not accept; it repeats no card data."""
-    return error.user_message or RequestRefused.sentence
+    return error.user_message or str(RequestRefused.sentence)

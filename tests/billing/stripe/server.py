@@ -34,7 +34,13 @@ class Server(stripe.HTTPClient):
             self._answers.append((200, answer) if isinstance(answer, dict) else answer)
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
     ) -> tuple[str, int, Mapping[str, str]]:
         address = urlsplit(url)
         self.asked.append(

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import stripe
@@ -43,7 +44,7 @@ def key(leg: FundingLeg, attempt: int) -> str:
     return f"session:{leg.cdr.charging_session.public_id}:leg:1:attempt:{attempt}"
 
 
-def paid(leg: FundingLeg, attempt: int, **changes: object) -> dict[str, object]:
+def paid(leg: FundingLeg, attempt: int, **changes: str) -> dict[str, Any]:
     return intent(metadata={"idempotency_key": key(leg, attempt)}, **changes)
 
 
