@@ -59,7 +59,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc]
 
 @admin.register(CustomerGroup)
 class CustomerGroupAdmin(AuditedAdmin):
-    list_display = ("name", "code")
+    list_display = ("name", "code", "is_public")
     search_fields = ("name", "code")
     may_delete = True
 

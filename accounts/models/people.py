@@ -9,15 +9,27 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CustomerGroup(models.Model):
-    """A group of customers tariffs are assigned to: individuals, fleets, private, public."""
+    """A group of customers tariffs are assigned to: individuals, fleets, private, public.
+
+    A driver belongs to their own group, else to that of their contract's type; who charges without a contract belongs
+    to the public group, if there is one.
+    """
 
     code = models.SlugField(_("code"), unique=True)
     name = models.CharField(_("name"), max_length=100)
+    is_public = models.BooleanField(
+        _("the public"), default=False, help_text=_("Whoever charges without a contract belongs to this group.")
+    )
 
     class Meta:
         verbose_name = _("customer group")
         verbose_name_plural = _("customer groups")
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_public"], condition=models.Q(is_public=True), name="customer_group_one_public"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

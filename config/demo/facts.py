@@ -89,7 +89,7 @@ CHARGE_POINTS: dict[str, tuple[str, list[Plug]]] = {
     "DEMO-HPC-2": ("amsterdam-zuid", [HPC_300]),
 }
 
-CUSTOMER_GROUPS = {"individuals": "Individuals", "fleets": "Fleets"}
+CUSTOMER_GROUPS = {"individuals": "Individuals", "fleets": "Fleets", "private": "Private", "public": "Public"}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ CARD_EXPIRES_ON = date(2031, 12, 31)
 
 def install_contract_types() -> None:
     for code, name in facts.CUSTOMER_GROUPS.items():
-        CustomerGroup.objects.get_or_create(code=code, defaults={"name": name})
+        CustomerGroup.objects.get_or_create(code=code, defaults={"name": name, "is_public": code == "public"})
     for kind in facts.CONTRACT_TYPES:
         terms = dict(kind.terms)
         group = terms.pop("customer_group", None)

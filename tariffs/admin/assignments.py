@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -20,9 +21,10 @@ from accounts.portal import AuditedAdmin
 from accounts.selectors.contracts import contract_in_force
 from common import clock
 from common.errors import VoltledgerError
-from locations.models import Connector
+from locations.models import Connector, Location
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import TariffAssignment
+from tariffs.selectors.assignment_map import assignment_map, shadowed_assignments
 from tariffs.selectors.price_card import price_card
 from tariffs.selectors.resolution import resolve_tariff
 from tariffs.selectors.vat import vat_percent
@@ -90,7 +92,45 @@ class TariffAssignmentAdmin(AuditedAdmin):
             self.admin_site.admin_view(self.who_pays_view),
             name="tariffs_tariffassignment_who_pays",
         )
-        return [tool, *super().get_urls()]
+        whole_map = path(
+            "map/", self.admin_site.admin_view(self.locations_view), name="tariffs_tariffassignment_locations"
+        )
+        one = path(
+            "map/<int:location_id>/", self.admin_site.admin_view(self.map_view), name="tariffs_tariffassignment_map"
+        )
+        return [tool, whole_map, one, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        shadowed = shadowed_assignments(at=clock.now()) if self.has_view_permission(request) else []
+        return super().changelist_view(request, {**(extra_context or {}), "shadowed": shadowed})
+
+    def locations_view(self, request: HttpRequest) -> HttpResponse:
+        """The locations whose map can be opened."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        locations = Location.objects.select_related("region").annotate(
+            connector_count=Count("charge_points__connectors")
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Who pays what: locations"),
+            "opts": self.opts,
+            "locations": locations.order_by("name"),
+        }
+        return TemplateResponse(request, "admin/portal/assignment_locations.html", context)
+
+    def map_view(self, request: HttpRequest, location_id: int) -> HttpResponse:
+        """Every connector of a location with what each kind of customer pays there, and why."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        location = get_object_or_404(Location, pk=location_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Who pays what at %(location)s") % {"location": location},
+            "opts": self.opts,
+            "map": assignment_map(location, at=clock.now()),
+        }
+        return TemplateResponse(request, "admin/portal/assignment_map.html", context)
 
     @display(description=gettext_lazy("assignment"), ordering="tariff__name")
     def sentence(self, assignment: TariffAssignment) -> str:

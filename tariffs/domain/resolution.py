@@ -71,6 +71,39 @@ def rank(candidate: Candidate) -> tuple[int, bool, bool, bool, bool, int, dateti
     )
 
 
+# What decides between two applicable candidates, in the order of `rank`.
+DECIDED_BY = (
+    "place", "power_class", "contract_type", "customer_group", "channel", "priority", "valid_from", "entered",
+)  # fmt: skip
+
+
+def decided_by(winner: Candidate, other: Candidate) -> str:
+    """The first point in the written order at which `winner` is ahead of `other` (DECIDED_BY)."""
+    pairs = zip(DECIDED_BY, rank(winner), rank(other), strict=True)
+    return next(name for name, ours, theirs in pairs if ours != theirs)
+
+
+def lost_by(winner: Candidate, other: Candidate) -> str:
+    """The reason code of an applicable candidate that is not the best."""
+    return {"priority": "lower_priority", "valid_from": "older", "entered": "older"}.get(
+        decided_by(winner, other), "less_specific"
+    )
+
+
+def shadows(upper: Candidate, lower: Candidate) -> bool:
+    """Whether `upper` applies and wins wherever, for whomever and whenever `lower` does, if both name places in one
+    another; the caller knows that. Equal in everything but the order of entry is a shadow, too."""
+    return (
+        upper.power_class in ("", lower.power_class)
+        and upper.contract_type_id in (None, lower.contract_type_id)
+        and upper.customer_group_id in (None, lower.customer_group_id)
+        and upper.channel in ("", lower.channel)
+        and upper.valid_from <= lower.valid_from
+        and (upper.valid_until is None or (lower.valid_until is not None and lower.valid_until <= upper.valid_until))
+        and rank(upper) > rank(lower)
+    )
+
+
 def in_order(candidates: Iterable[Candidate], question: Question) -> tuple[list[Candidate], dict[int, str]]:
     """Applicable candidates, best first, and the reason code of every other by assignment id."""
     applicable: list[Candidate] = []

@@ -43,7 +43,7 @@ def _context(spec: TariffSpec, tariff_id: int | None, at: datetime) -> LintConte
     if spec.extensions is not None and spec.extensions.spot is not None:
         rows = PriceSeries.objects.filter(code=spec.extensions.spot.series).values_list("currency", flat=True)
         series = {spec.extensions.spot.series: frozenset(rows)} if rows else {}
-    assignments = [] if tariff_id is None else list(TariffAssignment.objects.select_related("tariff"))
+    assignments = [] if tariff_id is None else list(TariffAssignment.objects.select_related("tariff", "customer_group"))
     ours = [
         row for row in assignments if row.tariff_id == tariff_id and (row.valid_until is None or row.valid_until > at)
     ]
@@ -98,7 +98,10 @@ def _fast_ad_hoc(
     """
     if not any(row.channel in ("", TariffAssignment.Channel.AD_HOC) for row in ours):
         return ()
-    candidates = [row for row in assignments if row.contract_type_id is None and row.customer_group_id is None]
+    public = next(
+        (row.customer_group_id for row in assignments if row.customer_group and row.customer_group.is_public), None
+    )
+    candidates = [row for row in assignments if row.contract_type_id is None]
     own_points = {row.charge_point_id for row in candidates}
     own_connectors = {row.connector_id for row in candidates}
     our_ids = {row.pk for row in ours}
@@ -115,7 +118,7 @@ def _fast_ad_hoc(
             connector.pk if connector.pk in own_connectors else None,
         )
         if key not in answers:
-            asked = Question(connector.power_class, None, None, TariffAssignment.Channel.AD_HOC, at)
+            asked = Question(connector.power_class, None, public, TariffAssignment.Channel.AD_HOC, at)
             ordered, _others = in_order((candidate_of(row) for row in candidates if covers(row, connector)), asked)
             answers[key] = bool(ordered) and ordered[0].assignment_id in our_ids
         if answers[key]:

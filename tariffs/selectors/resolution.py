@@ -9,9 +9,18 @@ from django.db.models import Q
 
 from accounts.models import Contract
 from locations.models import Connector
-from tariffs.domain.resolution import Candidate, Question, in_order
+from tariffs.domain.resolution import Candidate, Question, decided_by, in_order, lost_by
 from tariffs.errors import NoTariff
 from tariffs.models import TariffAssignment, TariffVersion
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A kind of customer, as assignments tell them apart. No contract type and no group: nobody in particular."""
+
+    contract_type_id: int | None
+    group_id: int | None
+    channel: str
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,11 @@ class Resolution:
     version: TariffVersion
     assignment: TariffAssignment
     trace: list[dict[str, Any]]
+
+    @property
+    def trace_key(self) -> tuple[tuple[int, str], ...]:
+        """Equal for equal answers by the same candidates."""
+        return tuple((row["assignment"], row["result"]) for row in self.trace)
 
 
 def resolve_tariff(*, connector: Connector, contract: Contract | None, channel: str, at: datetime) -> Resolution:
@@ -41,25 +55,47 @@ def resolve_tariffs(
 
     Give connectors with their charge point and its location loaded.
     """
-    assignments = list(TariffAssignment.objects.filter(_places_of(connectors)).select_related("tariff"))
-    versions = _versions_in_force({assignment.tariff_id for assignment in assignments}, at)
-    group_id: int | None = None
-    if contract is not None:
-        group_id = contract.driver.customer_group_id or contract.contract_type.customer_group_id
-    return {
-        connector.pk: _resolve(
-            {assignment.pk: assignment for assignment in assignments if covers(assignment, connector)},
-            versions,
-            Question(
-                power_class=connector.power_class,
-                contract_type_id=contract.contract_type_id if contract else None,
-                customer_group_id=group_id,
-                channel=channel,
-                at=at,
-            ),
+    customer = customer_of(contract, channel)
+    found = resolve_for_customers(connectors=connectors, customers=[customer], at=at)
+    return {connector.pk: found[connector.pk, customer] for connector in connectors}
+
+
+def resolve_for_customers(
+    *, connectors: Sequence[Connector], customers: Sequence[Customer], at: datetime
+) -> dict[tuple[int, Customer], Resolution | None]:
+    """The same for every connector and every kind of customer, in two queries."""
+    assignments = list(
+        TariffAssignment.objects.filter(places_of(connectors)).select_related(
+            "tariff", "customer_group", "contract_type", "region", "location", "charge_point",
+            "connector__charge_point",
         )
-        for connector in connectors
-    }
+    )  # fmt: skip
+    versions = _versions_in_force({assignment.tariff_id for assignment in assignments}, at)
+    public = next(
+        (row.customer_group_id for row in assignments if row.customer_group and row.customer_group.is_public), None
+    )
+    found: dict[tuple[int, Customer], Resolution | None] = {}
+    for connector in connectors:
+        here = {assignment.pk: assignment for assignment in assignments if covers(assignment, connector)}
+        for customer in customers:
+            is_nobody = customer.contract_type_id is None and customer.group_id is None
+            question = Question(
+                power_class=connector.power_class,
+                contract_type_id=customer.contract_type_id,
+                customer_group_id=public if is_nobody else customer.group_id,
+                channel=customer.channel,
+                at=at,
+            )
+            found[connector.pk, customer] = _resolve(here, versions, question)
+    return found
+
+
+def customer_of(contract: Contract | None, channel: str) -> Customer:
+    """The kind of customer a contract makes (None: nobody in particular)."""
+    if contract is None:
+        return Customer(None, None, channel)
+    group_id = contract.driver.customer_group_id or contract.contract_type.customer_group_id
+    return Customer(contract.contract_type_id, group_id, channel)
 
 
 def _resolve(
@@ -70,21 +106,24 @@ def _resolve(
     winner: Candidate | None = None
     trace: list[dict[str, Any]] = []
     for candidate in ordered:
-        if assignments[candidate.assignment_id].tariff_id not in versions:
-            trace.append(_trace_row(candidate, "no_published_version"))
+        assignment = assignments[candidate.assignment_id]
+        if assignment.tariff_id not in versions:
+            trace.append(_trace_row(assignment, "no_published_version"))
         elif winner is None:
             winner = candidate
-            trace.insert(0, _trace_row(candidate, "applies"))
+            trace.insert(0, _trace_row(assignment, "applies"))
         else:
-            trace.append(_trace_row(candidate, "less_specific"))
+            by = decided_by(winner, candidate)
+            trace.append(_trace_row(assignment, lost_by(winner, candidate)) | {"decided_by": by})
     if winner is None:
         return None
-    trace.extend(_trace_row(by_id[assignment_id], reason) for assignment_id, reason in excluded.items())
+    trace.extend(_trace_row(assignments[assignment_id], reason) for assignment_id, reason in excluded.items())
     assignment = assignments[winner.assignment_id]
     return Resolution(version=versions[assignment.tariff_id], assignment=assignment, trace=trace)
 
 
-def _places_of(connectors: Sequence[Connector]) -> Q:
+def places_of(connectors: Sequence[Connector]) -> Q:
+    """Assignments whose place includes one of the connectors."""
     charge_points = {connector.charge_point_id: connector.charge_point for connector in connectors}.values()
     locations = [charge_point.location for charge_point in charge_points]
     return (
@@ -133,11 +172,23 @@ def candidate_of(assignment: TariffAssignment) -> Candidate:
     )
 
 
-def _trace_row(candidate: Candidate, result: str) -> dict[str, Any]:
+def _trace_row(assignment: TariffAssignment, result: str) -> dict[str, Any]:
+    """What the reader of a stored trace needs, however the assignment is changed later. `only` is what it names."""
+    place = assignment.connector or assignment.charge_point or assignment.location or assignment.region
+    named = {
+        "power_class": assignment.power_class,
+        "contract_type": assignment.contract_type and assignment.contract_type.name,
+        "customer_group": assignment.customer_group and assignment.customer_group.name,
+        "channel": assignment.channel,
+        "valid_from": assignment.valid_from.isoformat() if result == "not_yet_valid" else None,
+        "valid_until": assignment.valid_until.isoformat() if assignment.valid_until else None,
+    }
     return {
-        "assignment": candidate.assignment_id,
-        "tariff": candidate.tariff_code,
-        "scope": candidate.scope,
-        "priority": candidate.priority,
+        "assignment": assignment.pk,
+        "tariff": assignment.tariff.code,
+        "scope": assignment.scope,
+        "place": str(place) if place else assignment.country,
+        "priority": assignment.priority,
         "result": result,
+        "only": {key: value for key, value in named.items() if value},
     }

@@ -8,6 +8,7 @@ from tariffs.errors import NoTariff, NoVatRate
 from tariffs.models import TariffAssignment
 from tariffs.selectors.resolution import resolve_tariff
 from tariffs.selectors.vat import vat_percent
+from tariffs.trace_words import trace_rows
 from tests.factories import (
     ConnectorFactory,
     ContractFactory,
@@ -93,6 +94,53 @@ def test_the_trace_says_why_each_other_lost():
     trace = resolve(connector).trace
     assert (trace[0]["assignment"], trace[0]["result"]) == (winner.pk, "applies")
     assert {row["assignment"]: row["result"] for row in trace[1:]} == losers
+
+
+def test_equals_are_told_apart_by_priority_and_age_and_the_trace_says_so():
+    connector = ConnectorFactory()
+    winner = assign(priority=5, valid_from=NOW - timedelta(days=5))
+    weaker = assign(priority=4)
+    older = assign(priority=5, valid_from=NOW - timedelta(days=9))
+    entered_first = assign(priority=5, valid_from=NOW - timedelta(days=9))
+    trace = resolve(connector).trace
+    assert [(row["assignment"], row["result"], row.get("decided_by")) for row in trace] == [
+        (winner.pk, "applies", None),
+        (entered_first.pk, "older", "valid_from"),
+        (older.pk, "older", "valid_from"),
+        (weaker.pk, "lower_priority", "priority"),
+    ]
+
+
+def test_a_stored_trace_is_read_in_words_without_the_rows_it_is_about():
+    connector = ConnectorFactory()
+    location = connector.charge_point.location
+    fleets = CustomerGroupFactory(name="Fleets")
+    assign("location", location=location)
+    assign()
+    assign(power_class="DC", channel="app", customer_group=fleets)
+    assign(valid_from=NOW - timedelta(days=20), valid_until=NOW - timedelta(days=10))
+    assign("country", country="DE", valid_from=NOW + timedelta(days=10))
+    trace = resolve(connector).trace
+    TariffAssignment.objects.all().delete()
+    assert {(row["place"], row["only"], row["why"]) for row in trace_rows(trace)} == {
+        ("Location: Harbour", "", "Applies: the most specific assignment that fits."),
+        ("Whole network", "", "Fits, but another one names a narrower place."),
+        ("Whole network", "DC, Fleets, App or site", "For another power class."),
+        ("Whole network", "", "No longer valid at that moment. It ended 10 Nov 2026."),
+        ("Country: DE", "", "Not valid yet at that moment. It begins 30 Nov 2026."),
+    }
+
+
+def test_who_has_no_contract_belongs_to_the_public_group():
+    connector = ConnectorFactory()
+    public = CustomerGroupFactory(name="Public", is_public=True)
+    everybody = assign()
+    for_the_public = assign(customer_group=public)
+    assert resolve(connector, channel="ad_hoc").assignment == for_the_public
+    assert resolve(connector, ContractFactory()).assignment == everybody
+    private = CustomerGroupFactory(name="Private")
+    for_residents = assign(customer_group=private)
+    assert resolve(connector, ContractFactory(driver__customer_group=private)).assignment == for_residents
 
 
 def test_a_tariff_without_a_published_version_is_passed_over_and_named():
