@@ -14,6 +14,7 @@
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | publish or withdraw a tariff version    | tariffs.change_tariffversion   |
 | make or revoke a key to the API         | accounts.add_apikey, _change   |
+| bring in market prices                  | tariffs.add_priceimport        |
 """
 
 from collections.abc import Iterable

@@ -226,6 +226,10 @@ SESSION_FREE_BELOW_SECONDS = env.int("SESSION_FREE_BELOW_SECONDS", default=120)
 SESSION_FREE_BELOW_WH = env.int("SESSION_FREE_BELOW_WH", default=200)
 SESSION_FREE_STAY_SECONDS = env.int("SESSION_FREE_STAY_SECONDS", default=600)
 
+# Where market prices may be fetched from: directories, and beginnings of https addresses.
+PRICE_SERIES_SOURCES: list[str] = env.list("PRICE_SERIES_SOURCES", default=[])
+PRICE_SERIES_ALLOW_LOOPBACK = False
+
 # --- API ----------------------------------------------------------------------------------------------------------
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
 REST_FRAMEWORK = {

@@ -152,6 +152,7 @@ UNFOLD = {
                     _item(_("Tariffs"), "sell", "tariffs.tariff"),
                     _item(_("Tariff versions"), "history", "tariffs.tariffversion"),
                     _item(_("Assignments"), "account_tree", "tariffs.tariffassignment"),
+                    _item(_("Price series"), "show_chart", "tariffs.priceseries"),
                     _item(_("VAT rates"), "percent", "tariffs.vatrate"),
                 ],
             },

@@ -10,6 +10,7 @@ assumed      the periods of a session nobody has had yet, for quotes
 rating       compile_tariff / compile_document once per tariff and zone, then rate(tariff, periods) -> RatedSession
 phase        the one walk over a session's periods: quantities per decision
 named        free start, idle rules, tiers and spot laid over what the elements decide; spot: prices from a series
+frozen       what of that is frozen with a session; price_file: prices as they come in
 bill         quantities -> cost lines; fees: idle cap, connection and service fee
 retail       a tariff made of another one and a mark-up
 result       CostLine, RatedSession and payable(): where a price becomes an amount of money

@@ -1,12 +1,14 @@
 """Which price series a tariff's formula means, and its values."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Case, Q, QuerySet, Value, When
 
 from locations.models import ChargePoint
 from tariffs.domain.spot import SpotPrice
-from tariffs.models import PriceSeries, PriceSeriesValue
+from tariffs.models import PriceImport, PriceSeries, PriceSeriesValue
 
 
 def known_series(currency: str) -> set[str]:
@@ -42,3 +44,31 @@ def spot_prices(
         .values_list("start_at", "series__step_minutes", "price")
     )
     return tuple(SpotPrice(at, at + timedelta(minutes=minutes), price) for at, minutes, price in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStanding:
+    """How a series stands: the last time prices came in, and what went wrong since (None: nothing)."""
+
+    taken: PriceImport | None
+    refused: PriceImport | None
+
+
+def standing_of(series: PriceSeries) -> SeriesStanding:
+    """Two queries."""
+    imports = PriceImport.objects.filter(series=series).select_related("actor").order_by("-created_at", "-pk")
+    taken = imports.filter(status=PriceImport.Status.TAKEN).first()
+    latest = imports.first()
+    return SeriesStanding(taken, latest if latest and latest.status == PriceImport.Status.REFUSED else None)
+
+
+def steps_between(series: PriceSeries, start_at: datetime, end_at: datetime) -> list[tuple[datetime, Decimal | None]]:
+    """Every step of the series in [start_at, end_at) and its price, None for a gap. One query.
+
+    `start_at` is the start of a step, in UTC.
+    """
+    rows = PriceSeriesValue.objects.filter(series=series, start_at__gte=start_at, start_at__lt=end_at)
+    prices = dict(rows.values_list("start_at", "price"))
+    step = timedelta(minutes=series.step_minutes)
+    starts = [start_at + index * step for index in range(-(-(end_at - start_at) // step))]
+    return [(at, prices.get(at)) for at in starts]
