@@ -111,6 +111,7 @@ class Phase:
         run: Decision | None = None
         run_state: PeriodState | None = None
         run_load: Load = NO_LOAD
+        run_shares: tuple[Ratio, ...] = ()
         run_index = index = first_index
         for index, period, load in zip(count(first_index), periods, terms.loads(periods), strict=False):
             start_at = period.start_at
@@ -122,7 +123,22 @@ class Phase:
                 at, energy = end_at, after
                 continue
             if run is not None and run_state is not None:
-                self._close(run, run_state, run_at, at, energy - run_energy, run_index, index - 1)
+                if (
+                    period.state is run_state
+                    and load == run_load
+                    and at < time_limit < end_at <= edge_limits[edge + 1]
+                    and energy < energy_limit >= after
+                ):
+                    begin, rest = _divide(period, time_limit)
+                    whole_wh, shares = energy - run_energy, run_shares + begin
+                    self._close(run, run_state, run_at, time_limit, whole_wh, shares, run_index, index)
+                    edge += 1
+                    run = terms.decide(edges[edge], band, load, run_state)
+                    run_at, run_energy, run_shares, run_index = time_limit, after, rest, index
+                    time_limit = edge_limits[edge]
+                    at, energy = end_at, after
+                    continue
+                self._close(run, run_state, run_at, at, energy - run_energy, run_shares, run_index, index - 1)
                 run = run_state = None
             if (period.state in RESERVATION_STATES) is not reserved:
                 raise ValueError(f"period {index} is a reservation after charging began")
@@ -136,17 +152,13 @@ class Phase:
                 energy_limit = energy_limits[band]
             if after <= energy_limit and end_at <= time_limit:
                 run_state, run_load, run_index, run_at, run_energy = period.state, load, index, at, energy
-                run = terms.decide(edges[edge], band, load, period.state)
-            elif after <= energy_limit and end_at <= edge_limits[edge + 1]:
-                self._cut_once(period, index, load, edge, band)
-                edge += 1
-                time_limit = edge_limits[edge]
+                run, run_shares = terms.decide(edges[edge], band, load, period.state), ()
             else:
                 edge, band = self._cut(period, index, load, energy, edge, band)
                 time_limit, energy_limit = edge_limits[edge], energy_limits[band]
             at, energy = end_at, after
         if run is not None and run_state is not None:
-            self._close(run, run_state, run_at, at, energy - run_energy, run_index, index)
+            self._close(run, run_state, run_at, at, energy - run_energy, run_shares, run_index, index)
         if not self.uses:  # nothing but empty periods: the session has begun and no more
             start, none_used = edges[0], bisect_right(energy_edges, ZERO)
             decision = terms.decide(start, none_used, load, periods[0].state)
@@ -172,13 +184,17 @@ class Phase:
         start_at: datetime,
         end_at: datetime,
         energy_wh: Decimal,
+        shares: tuple[Ratio, ...],
         first: int,
         last: int,
     ) -> None:
+        """Note a run: its whole periods, and the shares it has of a period it begins or ends in."""
         use = self._use(decision, state, start_at, end_at, first, last)
         use.time += end_at - start_at
         use.energy_wh += energy_wh
-        self._note_last(use, end_at > start_at, bool(energy_wh))
+        if shares:
+            use.energy_shares += shares
+        self._note_last(use, end_at > start_at, bool(shares or energy_wh))
 
     def _note_last(self, use: Use, has_time: bool, has_energy: bool) -> None:
         decision = use.decision
@@ -186,25 +202,6 @@ class Phase:
             self.last_energy = decision.energy
         if has_time and decision.time is not None and decision.time.is_priced:
             self.last_time[TIME_KINDS[use.state]] = decision.time
-
-    def _cut_once(self, period: Period, index: int, load: Load, edge: int, band: int) -> None:
-        """Divide a period at the one moment inside it that switches an element: the usual case of `_cut`, sooner."""
-        start_at, end_at, state = period.start_at, period.end_at, period.state
-        cut_at = self._edges[edge + 1].at
-        first, second = cut_at - start_at, end_at - cut_at
-        wh, wh_scale = period.energy_wh.as_integer_ratio()
-        share, parts = first // MICROSECOND, (end_at - start_at) // MICROSECOND
-        common = gcd(share, parts)  # reduced, so that sums of many pieces stay small
-        share, parts = share // common, parts // common
-        decide, edges = self._terms.decide, self._edges
-        use = self._use(decide(edges[edge], band, load, state), state, start_at, cut_at, index, index)
-        use.time += first
-        use.energy_shares += ((share * wh, parts * wh_scale),)
-        self._note_last(use, True, wh > 0)
-        use = self._use(decide(edges[edge + 1], band, load, state), state, cut_at, end_at, index, index)
-        use.time += second
-        use.energy_shares += (((parts - share) * wh, parts * wh_scale),)
-        self._note_last(use, True, wh > 0)
 
     def _cut(self, period: Period, index: int, load: Load, energy: Decimal, edge: int, band: int) -> tuple[int, int]:
         """Divide a period at every moment inside it that switches an element; returns the edge and band at its end.
@@ -252,3 +249,15 @@ class Phase:
             edge += edge_step
             band += band_step
         return edge, band
+
+
+def _divide(period: Period, cut_at: datetime) -> tuple[tuple[Ratio, ...], tuple[Ratio, ...]]:
+    """The energy of a period before and after a moment inside it, in Wh; nothing where it has none."""
+    wh, wh_scale = period.energy_wh.as_integer_ratio()
+    if not wh:
+        return (), ()
+    start_at = period.start_at
+    share, parts = (cut_at - start_at) // MICROSECOND, (period.end_at - start_at) // MICROSECOND
+    common = gcd(share, parts)  # reduced, so that sums of many pieces stay small
+    share, parts = share // common, parts // common
+    return ((share * wh, parts * wh_scale),), (((parts - share) * wh, parts * wh_scale),)

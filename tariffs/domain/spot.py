@@ -31,8 +31,8 @@ class SpotPrice(NamedTuple):
     price: Decimal
 
 
-# A step of the series, or a gap in it (price None); a gap is open where no step follows or goes before.
-_Step = tuple[datetime | None, datetime | None, Decimal | None]
+# A gap in the series, open where no step follows or goes before.
+_Gap = tuple[datetime | None, datetime | None]
 
 
 class SpotChoices:
@@ -41,7 +41,7 @@ class SpotChoices:
     def __init__(self, formula: SpotFormula, time_zone: str) -> None:
         self._formula = formula
         self._zone = ZoneInfo(time_zone)
-        self._choices: dict[_Step, Choice] = {}
+        self._choices: dict[_Gap | Decimal, Choice] = {}
 
     def between(
         self, prices: Sequence[SpotPrice], start_at: datetime, end_at: datetime
@@ -63,14 +63,14 @@ class SpotChoices:
                 break
             if price.end_at > start_at:
                 if price.start_at > at:
-                    yield at, self._choice((known_until, price.start_at, None))
-                yield max(at, price.start_at), self._choice(price)
+                    yield at, self._choice((known_until, price.start_at))
+                yield max(at, price.start_at), self._choice(price.price)
                 at = price.end_at
             known_until = price.end_at
         if at <= end_at:
-            yield at, self._choice((known_until, following, None))
+            yield at, self._choice((known_until, following))
 
-    def _choice(self, step: _Step) -> Choice:
+    def _choice(self, step: _Gap | Decimal) -> Choice:
         choice = self._choices.get(step)
         if choice is None:
             if len(self._choices) >= MOST_CACHED_CHOICES:
@@ -78,14 +78,13 @@ class SpotChoices:
             choice = self._choices[step] = self._resolve(step)
         return choice
 
-    def _resolve(self, step: _Step) -> Choice:
-        start_at, end_at, value = step
+    def _resolve(self, step: _Gap | Decimal) -> Choice:
         formula = self._formula
-        if value is None:
-            price, why = formula.fallback, Condition("spot_fallback", "spot", self._gap_words(start_at, end_at))
+        if not isinstance(step, Decimal):
+            price, why = formula.fallback, Condition("spot_fallback", "spot", self._gap_words(*step))
         else:
-            price = value * formula.factor + formula.markup
-            words = f"{formula.series} {number_text(value)} × {number_text(formula.factor)}"
+            price = step * formula.factor + formula.markup
+            words = f"{formula.series} {number_text(step)} × {number_text(formula.factor)}"
             words += f" {'-' if formula.markup < 0 else '+'} {number_text(abs(formula.markup))}"
             if formula.cap is not None and price > formula.cap:
                 price, words = formula.cap, f"{words}, at most {number_text(formula.cap)}"
