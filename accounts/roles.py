@@ -12,6 +12,7 @@
 | write off what cannot be collected      | billing.change_fundingleg      |
 | start or stop a charge point remotely   | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
+| draft a tariff version                  | tariffs.add_tariffversion      |
 | publish or withdraw a tariff version    | tariffs.change_tariffversion   |
 | make or revoke a key to the API         | accounts.add_apikey, _change   |
 | bring in market prices                  | tariffs.add_priceimport        |

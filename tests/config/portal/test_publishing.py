@@ -23,7 +23,7 @@ def test_a_warning_has_to_be_ticked_before_a_version_is_published(client):
     client.force_login(StaffFactory())
     version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=tariff_document(BY_DAY))
     page = client.get(page_of(version))
-    assert "ENERGY has no price: 00:00–08:00 and 20:00–24:00" in page.content.decode()
+    assert "Energy has no price: 00:00–08:00 and 20:00–24:00" in page.content.decode()
     client.post(page_of(version), sent(confirmed="1"))
     version.refresh_from_db()
     assert version.status == "draft"
@@ -38,6 +38,6 @@ def test_an_error_is_shown_and_cannot_be_ticked(client):
     general = element(component("ENERGY", "0.49"))
     version = draft_version(tariff_id=TariffFactory().pk, ocpi_text=tariff_document(general, BY_DAY))
     page = client.post(page_of(version), sent(confirmed="1", accepted="unreachable_element tariff.elements[1]"))
-    assert "This element never decides" in page.content.decode()
+    assert "This rule never decides" in page.content.decode()
     version.refresh_from_db()
     assert version.status == "draft"
