@@ -31,9 +31,9 @@ Channel = TariffAssignment.Channel
 
 @dataclass(frozen=True)
 class Reason:
-    """Why one kind of customer pays this: the candidates as `trace_rows` says them."""
+    """Why these kinds of customer pay this: the candidates as `trace_rows` says them, the same for all of them."""
 
-    customer: str
+    customers: tuple[str, ...]
     trace: list[dict[str, Any]]
 
 
@@ -53,6 +53,10 @@ class ConnectorRows:
 
     connectors: tuple[Connector, ...]
     rows: tuple[PriceRow, ...]
+
+    @property
+    def power_class(self) -> str:
+        return str(Connector.PowerClass(self.connectors[0].power_class).label)
 
 
 @dataclass(frozen=True)
@@ -185,10 +189,20 @@ def _rows(answers: Sequence[tuple[str, Resolution | None]], sentences: "_Sentenc
             customers=tuple(name for name, _resolution in same),
             version=same[0][1].version if same[0][1] else None,
             sentence=sentences.of(same[0][1]),
-            reasons=tuple(Reason(name, trace_rows(found.trace)) for name, found in same if found is not None),
+            reasons=_reasons(same),
         )
         for same in merged.values()
     )
+
+
+def _reasons(same: Sequence[tuple[str, Resolution | None]]) -> tuple[Reason, ...]:
+    names: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    traces: dict[tuple[tuple[int, str], ...], list[dict[str, Any]]] = {}
+    for name, found in same:
+        if found is not None:
+            names.setdefault(found.trace_key, []).append(name)
+            traces[found.trace_key] = found.trace
+    return tuple(Reason(tuple(who), trace_rows(traces[key])) for key, who in names.items())
 
 
 class _Sentences:

@@ -88,11 +88,16 @@ def test_each_kind_of_customer_has_one_price_at_each_connector(harbour):
 
 
 def test_the_reason_is_there_for_each_kind_of_customer(harbour):
-    (row, *_others) = assignment_map(harbour, at=NOW).groups[0].rows
-    assert [reason.customer for reason in row.reasons] == list(row.customers)
-    assert {entry["why"] for entry in row.reasons[0].trace} == {
+    standard, by_card, _in_app = assignment_map(harbour, at=NOW).groups[0].rows
+    assert [reason.customers for reason in standard.reasons] == [standard.customers]
+    assert {entry["why"] for entry in standard.reasons[0].trace} == {
         "Applies: the most specific assignment that fits.",
         "For another customer group.",
+        "For another power class.",
+    }
+    assert {entry["why"] for entry in by_card.reasons[0].trace} == {
+        "Applies: the most specific assignment that fits.",
+        "Fits, but another one names the power class.",
         "For another power class.",
     }
 
