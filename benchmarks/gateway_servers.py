@@ -28,8 +28,9 @@ logging.disable(logging.INFO)
 from common import clock  # noqa: E402
 from ocpp_gateway.consumers import Limits, StationConsumer  # noqa: E402
 from ocpp_gateway.domain.admission import Credentials  # noqa: E402
+from ocpp_gateway.domain.defects import Checked  # noqa: E402
 from ocpp_gateway.domain.frames import Call, CallError, Frame, encode_result, parse_frame  # noqa: E402
-from ocpp_gateway.domain.repairs import Checked, check_payload  # noqa: E402
+from ocpp_gateway.domain.repairs import check_payload  # noqa: E402
 from ocpp_gateway.domain.values import read_samples  # noqa: E402
 from ocpp_gateway.links import Answers, StationLink, new_answers  # noqa: E402
 from ocpp_gateway.services.admission import Station  # noqa: E402

@@ -22,6 +22,7 @@ from common import clock
 from ocpp_gateway.database_threads import DatabaseThreads
 from ocpp_gateway.domain.admission import Credentials
 from ocpp_gateway.domain.command_sets import commands_of
+from ocpp_gateway.domain.defects import Refusal
 from ocpp_gateway.domain.frames import (
     Call,
     CallError,
@@ -32,7 +33,6 @@ from ocpp_gateway.domain.frames import (
     encode_error,
     encode_result,
 )
-from ocpp_gateway.domain.repairs import Refusal
 from ocpp_gateway.handlers.dialect import Dialect
 from ocpp_gateway.handlers.replies import Reply
 from ocpp_gateway.links import Answers, NoAnswer, StationLink, new_answers

@@ -39,7 +39,10 @@ class StartOrder:
 
 @dataclass(frozen=True, slots=True)
 class StopOrder:
+    """A session to be stopped; `station_transaction_id` where the station numbers its transactions itself."""
+
     session_id: int
+    station_transaction_id: str = ""
 
 
 Request = tuple[str, dict[str, Any]]

@@ -5,8 +5,9 @@ from typing import Final
 
 from ocpp_gateway.domain.command_rules import CommandSet
 from ocpp_gateway.domain.v16_commands import COMMANDS_16
+from ocpp_gateway.domain.v201.commands import COMMANDS_201
 
-COMMAND_SETS: Final[Mapping[str, CommandSet]] = {COMMANDS_16.version: COMMANDS_16}
+COMMAND_SETS: Final[Mapping[str, CommandSet]] = {known.version: known for known in (COMMANDS_16, COMMANDS_201)}
 
 
 def commands_of(version: str) -> CommandSet:

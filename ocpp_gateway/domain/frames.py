@@ -39,7 +39,9 @@ _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\u0000")
 _BEGINNING_OF_CALL: Final = re.compile(
     rf'\s*+\[\s*+2\s*+,\s*+"([^"\\]{{1,{MAX_UNIQUE_ID}}})"\s*+,\s*+"([^"\\]{{1,{MAX_ACTION}}})"'
 )
-_MAY_BE_LONG: Final = frozenset({"MeterValues", "StopTransaction"})
+_MAY_BE_LONG: Final = frozenset(
+    {"MeterValues", "StopTransaction", "TransactionEvent", "NotifyReport", "NotifyEvent", "NotifyMonitoringReport"}
+)
 
 
 class ErrorCode:

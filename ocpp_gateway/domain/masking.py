@@ -12,7 +12,9 @@ _KEY_THEN_VALUE: Final = re.compile(
 _VALUE_THEN_KEY: Final = re.compile(
     rf'("value"\s*:\s*)"(?:[^"\\]|\\.)*"([^{{}}]*?"key"\s*:\s*"(?:{_NAMES_OF_SECRETS})")', re.I
 )
-_ID_TAG: Final = re.compile(r'("(?:idTag|parentIdTag)"\s*:\s*")((?:[^"\\]|\\.)*)"')
+# OCPP 2.0.1: the value stands before or after a nested variable, so all values set in such a frame are masked.
+_SET_VALUE: Final = re.compile(r'("attributeValue"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_ID_TAG: Final = re.compile(r'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*")((?:[^"\\]|\\.)*)"')
 _SHOWN_CHARACTERS: Final = 2
 _SHORTEST_SHOWN: Final = 8
 
@@ -22,7 +24,9 @@ def mask_frame(text: str, *, mask_id_tags: bool) -> str:
     if '"key"' in text:
         text = _KEY_THEN_VALUE.sub(rf'\1"{MASK}"', text)
         text = _VALUE_THEN_KEY.sub(rf'\1"{MASK}"\2', text)
-    if mask_id_tags and "dTag" in text:
+    if "asicAuthPassword" in text:
+        text = _SET_VALUE.sub(rf'\1"{MASK}"', text)
+    if mask_id_tags and ("dTag" in text or "dToken" in text):
         text = _ID_TAG.sub(lambda match: f'{match[1]}{_masked_tag(match[2])}"', text)
     return text
 
@@ -31,7 +35,13 @@ def mask_payload(action: str, payload: dict[str, Any]) -> dict[str, Any]:
     """A command's payload as it is kept once the command is resolved."""
     if action == "ChangeConfiguration" and is_secret_setting(str(payload.get("key", ""))):
         return payload | {"value": MASK}
+    if action == "SetVariables":
+        return payload | {"setVariableData": [_masked_variable(entry) for entry in payload["setVariableData"]]}
     return payload
+
+
+def _masked_variable(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"attributeValue": MASK} if is_secret_setting(entry["variable"]["name"]) else entry
 
 
 def is_secret_setting(key: str) -> bool:

@@ -6,13 +6,22 @@ guessing about a transaction is refused. Pure: the payload that came in is never
 
 import copy
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
-from ocpp_gateway.domain.frames import MAX_ERROR_DESCRIPTION, ErrorCode
+from ocpp_gateway.domain.defects import (
+    Checked,
+    Refusal,
+    is_mended,
+    is_number,
+    plain,
+    refusal_of,
+    remove_all,
+    value_at,
+)
+from ocpp_gateway.domain.frames import ErrorCode
 from ocpp_gateway.domain.schemas import validator
 
 # A payload may hide further defects behind the first ones; three looks find those stations have.
@@ -43,22 +52,6 @@ _MOMENT: Final = "timestamp"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A payload fit to be handled, and what was repaired to make it so."""
-
-    payload: dict[str, Any]
-    repairs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A payload that cannot be handled: the CALLERROR code and a sentence for the station's log."""
-
-    code: str
-    description: str
-
-
 def check_payload(action: str, payload: dict[str, Any]) -> Checked | Refusal:
     """Check a station's OCPP 1.6 request against its schema and repair what may be repaired."""
     compiled = validator(action)
@@ -72,13 +65,13 @@ def check_payload(action: str, payload: dict[str, Any]) -> Checked | Refusal:
             return Checked(repaired, tuple(repairs))
         dropped: set[tuple[str | int, ...]] = set()
         for defect in defects:
-            if _is_mended(repaired, defect):
+            if is_mended(repaired, defect):
                 continue
             repair = _repair(action, repaired, defect, dropped)
             if not repair:
-                return _refusal(defect)
+                return refusal_of(defect)
             repairs.append(repair)
-        _remove(repaired, dropped)
+        remove_all(repaired, dropped)
     return Refusal(ErrorCode.FORMATION_VIOLATION, "The payload has too many defects.")
 
 
@@ -91,7 +84,7 @@ def _is_acceptable(payload: dict[str, Any], defect: ValidationError) -> bool:
         return kind.property in {_MOMENT, "meterStop"}
     if isinstance(kind, ValidationErrorKind.Type):
         # A register with a fraction of a watt-hour.
-        return path in (["meterStart"], ["meterStop"]) and isinstance(_value(payload, defect), Decimal)
+        return path in (["meterStart"], ["meterStop"]) and isinstance(value_at(payload, defect), Decimal)
     return isinstance(kind, ValidationErrorKind.MinItems)
 
 
@@ -99,7 +92,7 @@ def _repair(action: str, payload: dict[str, Any], defect: ValidationError, dropp
     """Mend one defect in place, or note what to drop, and name the repair. Empty when there is no safe repair."""
     path, kind = defect.instance_path, defect.kind
     if isinstance(kind, ValidationErrorKind.AdditionalProperties):
-        target = _value(payload, defect)
+        target = value_at(payload, defect)
         for name in kind.unexpected:
             target.pop(name, None)
         return f"{', '.join(sorted(kind.unexpected))[:80]}: dropped"
@@ -112,7 +105,7 @@ def _repair(action: str, payload: dict[str, Any], defect: ValidationError, dropp
 
 
 def _repair_field(action: str, payload: dict[str, Any], defect: ValidationError) -> str:
-    name, kind, value = str(defect.instance_path[0]), defect.kind, _value(payload, defect)
+    name, kind, value = str(defect.instance_path[0]), defect.kind, value_at(payload, defect)
     if value is None or name == _MOMENT or name == "transactionData":
         payload.pop(name, None)
         return f"{name}: dropped"
@@ -126,8 +119,8 @@ def _repair_field(action: str, payload: dict[str, Any], defect: ValidationError)
         if "integer" in kind.types and isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
             payload[name] = int(value)
             return f"{name}: read as a number"
-        if "string" in kind.types and _is_number(value):
-            payload[name] = _plain(value)
+        if "string" in kind.types and is_number(value):
+            payload[name] = plain(value)
             return f"{name}: read as text"
     return ""
 
@@ -140,9 +133,9 @@ def _repair_sample(payload: dict[str, Any], defect: ValidationError, dropped: se
         return "timestamp: dropped"
     if len(path) == 5 and path[2] == "sampledValue":
         sample = payload[str(path[0])][path[1]]["sampledValue"][path[3]]
-        name, value = str(path[4]), _value(payload, defect)
-        if name == "value" and _is_number(value):
-            sample[name] = _plain(value)
+        name, value = str(path[4]), value_at(payload, defect)
+        if name == "value" and is_number(value):
+            sample[name] = plain(value)
             return "value: read as text"
         if name == "unit" and isinstance(value, str) and value.casefold() in _UNITS:
             sample[name] = _UNITS[value.casefold()]
@@ -153,47 +146,3 @@ def _repair_sample(payload: dict[str, Any], defect: ValidationError, dropped: se
     is_in_sample = len(path) >= 4 and path[2] == "sampledValue"
     dropped.add(tuple(path[:4] if is_in_sample else path[:2]))
     return "sample: dropped" if is_in_sample else "entry: dropped"
-
-
-def _remove(payload: dict[str, Any], dropped: set[tuple[str | int, ...]]) -> None:
-    """Take out samples and entries, last first, so that the positions of the others stay right."""
-    for path in sorted(dropped, key=lambda steps: (len(steps), steps), reverse=True):
-        items: Any = payload
-        for step in path[:-1]:
-            items = items[step]
-        del items[path[-1]]
-
-
-def _value(payload: dict[str, Any], defect: ValidationError) -> Any:
-    """What stands where the defect is. (`defect.instance` is a copy in which a Decimal has become a float.)"""
-    value: Any = payload
-    for step in defect.instance_path:
-        value = value[step]
-    return value
-
-
-def _is_mended(payload: dict[str, Any], defect: ValidationError) -> bool:
-    """True when another defect of the same field has taken the field away already."""
-    try:
-        _value(payload, defect)
-    except (KeyError, IndexError, TypeError):
-        return True
-    return False
-
-
-def _is_number(value: Any) -> TypeGuard[int | Decimal]:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
-def _plain(value: int | Decimal) -> str:
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _refusal(defect: ValidationError) -> Refusal:
-    code = ErrorCode.PROPERTY_CONSTRAINT_VIOLATION
-    if isinstance(defect.kind, ValidationErrorKind.Required):
-        code = ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION
-    elif isinstance(defect.kind, ValidationErrorKind.Type):
-        code = ErrorCode.TYPE_CONSTRAINT_VIOLATION
-    where = ".".join(str(step) for step in defect.instance_path) or "payload"
-    return Refusal(code, f"{where}: {defect.message}"[:MAX_ERROR_DESCRIPTION])

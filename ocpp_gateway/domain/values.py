@@ -96,23 +96,46 @@ def read_samples(
 
 
 def _read_sample(sampled: Mapping[str, Any], moment: Moment) -> MeterSample | None:
-    known = _MEASURANDS.get(sampled.get("measurand", DEFAULT_MEASURAND))
-    if known is None or sampled.get("format", "Raw") != "Raw" or sampled.get("location", "Outlet") != "Outlet":
+    if sampled.get("format", "Raw") != "Raw":
         return None
-    measurand, factors = known
-    factor = factors.get(sampled.get("unit", ""))
+    return sample_of(
+        moment,
+        value=sampled.get("value"),
+        measurand=sampled.get("measurand", DEFAULT_MEASURAND),
+        unit=sampled.get("unit", ""),
+        location=sampled.get("location", "Outlet"),
+        phase=sampled.get("phase", ""),
+        context=sampled.get("context", ""),
+    )
+
+
+def sample_of(
+    moment: Moment,
+    *,
+    value: Any,
+    measurand: str,
+    unit: str,
+    location: str,
+    phase: str,
+    context: str,
+    multiplier: Decimal = _ONE,
+) -> MeterSample | None:
+    """One sample of any OCPP version in our units; None for what is not kept (see `read_samples`).
+
+    `value` times `multiplier` is in `unit`; the empty unit is the measurand's default.
+    """
+    known = _MEASURANDS.get(measurand)
+    if known is None or location != "Outlet":
+        return None
+    ours, factors = known
+    factor = factors.get(unit)
     if factor is None:
         return None
-    value = read_decimal(sampled.get("value"), factor=factor)
-    if value is None:
+    number = read_decimal(value, factor=factor if multiplier is _ONE else factor * multiplier)
+    if number is None:
         return None
     return MeterSample(
-        moment.occurred_at,
-        moment.reported_at,
-        measurand,
-        value,
-        sampled.get("phase", "")[:_LONGEST_PHASE],
-        sampled.get("context", "")[:_LONGEST_CONTEXT],
+        moment.occurred_at, moment.reported_at, ours, number, phase[:_LONGEST_PHASE], context[:_LONGEST_CONTEXT]
     )
 
 

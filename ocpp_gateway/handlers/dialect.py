@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from ocpp_gateway.domain.repairs import Checked, Refusal
+from ocpp_gateway.domain.defects import Checked, Refusal
 from ocpp_gateway.handlers.replies import Reply
 from ocpp_gateway.services.admission import Station
 

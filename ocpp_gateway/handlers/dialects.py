@@ -5,5 +5,6 @@ from typing import Final
 
 from ocpp_gateway.handlers.dialect import Dialect
 from ocpp_gateway.handlers.v16 import DIALECT_16
+from ocpp_gateway.handlers.v201 import DIALECT_201
 
-DIALECTS: Final[Mapping[str, Dialect]] = {DIALECT_16.subprotocol: DIALECT_16}
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.subprotocol: dialect for dialect in (DIALECT_201, DIALECT_16)}

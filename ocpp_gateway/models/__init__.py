@@ -5,6 +5,8 @@ from ocpp_gateway.models.connections import StationConnection
 from ocpp_gateway.models.messages import OcppMessage
 from ocpp_gateway.models.notices import SecurityEvent, TransferReport
 from ocpp_gateway.models.reports import ParkedReport
+from ocpp_gateway.models.station_reports import StationReport
+from ocpp_gateway.models.transactions import StationTransaction, TransactionReport
 
 __all__ = [
     "CertificateRequest",
@@ -14,5 +16,8 @@ __all__ = [
     "ParkedReport",
     "SecurityEvent",
     "StationConnection",
+    "StationReport",
+    "StationTransaction",
+    "TransactionReport",
     "TransferReport",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 from common import clock
 from ocpp_gateway.models import Command
 from ocpp_gateway.services.configuration import Setting, setting_of, store_settings
+from ocpp_gateway.services.v201.reports import variables_read, variables_set
 
 Effect = Callable[[Command], None]
 
@@ -49,4 +50,6 @@ def _configuration_changed(command: Command) -> None:
 EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
     ("1.6", "GetConfiguration"): _configuration_read,
     ("1.6", "ChangeConfiguration"): _configuration_changed,
+    ("2.0.1", "GetVariables"): variables_read,
+    ("2.0.1", "SetVariables"): variables_set,
 }

@@ -58,7 +58,8 @@ def remote_stop(*, session_id: int, actor_id: int | None = None, reason: str) ->
 @transaction.atomic
 def ask_to_stop(*, session_id: int, charge_point_id: int, actor_id: int | None = None) -> Command:
     """Queue the stop of a running session, unless one is under way or was accepted a moment ago."""
-    action, payload = commands_of(version_of(charge_point_id)).stop(StopOrder(session_id))
+    named = ChargingSession.objects.values_list("station_transaction_id", flat=True).get(pk=session_id)
+    action, payload = commands_of(version_of(charge_point_id)).stop(StopOrder(session_id, named))
     accepted = Command.objects.filter(
         charging_session_id=session_id,
         action=action,

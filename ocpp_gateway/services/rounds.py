@@ -11,6 +11,7 @@ from ocpp_gateway.models import Command
 from ocpp_gateway.selectors.connections import connections_of
 from ocpp_gateway.services.commands import take_commands
 from ocpp_gateway.services.connections import drop_stale_connections, refresh_connections
+from ocpp_gateway.services.v201.waiting import tell_waiting_events
 
 HOUSEKEEPING_EVERY = timedelta(seconds=5)
 
@@ -35,7 +36,8 @@ class Outcome:
 
 def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int], now: datetime) -> Outcome:
     """Take the commands due; every few seconds also show that the process lives, look which of its sockets still count,
-    drop what killed processes left behind, and cancel requested sessions whose start never came."""
+    drop what killed processes left behind, cancel requested sessions whose start never came, and give up waiting for
+    events that never come."""
     state.heard_from.update(heard_from)
     current: set[UUID] | None = None
     changed: list[UUID] = []
@@ -44,7 +46,7 @@ def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int]
         refresh_connections(process_id=state.process_id, heard_from=state.heard_from, at=now)
         state.heard_from.clear()
         drop_stale_connections(now=now)
-        changed = cancel_late_starts(now=now)
+        changed = cancel_late_starts(now=now) + tell_waiting_events(now=now)
         current = connections_of(state.process_id)
     return Outcome(take_commands(held=held, now=now), current, changed)
 

@@ -120,11 +120,13 @@ def test_an_identity_with_a_slash_and_a_blank(plug_in: Plug) -> None:
 
 
 def test_the_subprotocol_is_agreed_or_the_socket_closed(plug_in: Plug) -> None:
-    with plug_in(subprotocols=["ocpp2.0.1", "ocpp1.6"]) as station:
-        assert station.socket.subprotocol == "ocpp1.6"
     with plug_in(subprotocols=[]) as station:
         assert station.socket.subprotocol is None
         assert station.call("Heartbeat", {})
+    with plug_in(subprotocols=["ocpp1.6", "ocpp2.0.1"]) as station:
+        assert station.socket.subprotocol == "ocpp2.0.1"
+    # What it spoke last is what it is configured for: without a word about it, it is no 1.6 station any longer.
+    assert plug_in(subprotocols=[]).close_code() == 1002
     station = plug_in(subprotocols=["ocpp1.5"])
     assert station.socket.subprotocol is None
     assert station.close_code() == 1002

@@ -55,16 +55,16 @@ def test_credentials(header: bytes, credentials: Credentials | None) -> None:
     ("offered", "configured", "spoken"),
     [
         (["ocpp1.6"], "1.6", "ocpp1.6"),
-        (["ocpp2.0.1", "ocpp1.6"], "1.6", "ocpp1.6"),
+        (["ocpp1.6", "ocpp2.0.1"], "1.6", "ocpp2.0.1"),
         (["ocpp1.6"], "2.0.1", "ocpp1.6"),
         ([], "1.6", ""),
         ([], "2.0.1", None),
         (["ocpp1.5"], "1.6", None),
-        (["ocpp2.0.1"], "2.0.1", None),
+        (["ocpp2.0.1"], "1.6", "ocpp2.0.1"),
     ],
 )
 def test_negotiation(offered: list[str], configured: str, spoken: str | None) -> None:
-    assert negotiate(offered, spoken=("ocpp1.6",), configured=configured) == spoken
+    assert negotiate(offered, spoken=("ocpp2.0.1", "ocpp1.6"), configured=configured) == spoken
 
 
 @pytest.mark.parametrize(

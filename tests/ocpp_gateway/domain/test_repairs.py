@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ocpp_gateway.domain.repairs import Checked, Refusal, check_payload
+from ocpp_gateway.domain.defects import Checked, Refusal
+from ocpp_gateway.domain.repairs import check_payload
 from ocpp_gateway.domain.schemas import FROM_STATION_16, TO_STATION_16, validator
 
 AT = "2026-03-01T12:00:00Z"
