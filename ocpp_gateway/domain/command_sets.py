@@ -11,5 +11,6 @@ COMMAND_SETS: Final[Mapping[str, CommandSet]] = {known.version: known for known 
 
 
 def commands_of(version: str) -> CommandSet:
-    """The commands of an OCPP version. Raises KeyError for one that is not spoken here."""
-    return COMMAND_SETS[version]
+    """The commands of an OCPP version; a charge point configured for one that is not spoken here cannot connect, and
+    what is queued for it expires like any command to an absent 1.6 station."""
+    return COMMAND_SETS.get(version, COMMANDS_16)
