@@ -10,7 +10,7 @@
 | refund a session                        | billing.add_sessionrefund      |
 | take up a card refund that failed       | billing.change_refund          |
 | write off what cannot be collected      | billing.change_fundingleg      |
-| start or stop a charge point remotely   | ocpp_gateway.add_command       |
+| start, stop, command a charge point     | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | draft a tariff version                  | tariffs.add_tariffversion      |
 | publish or withdraw a tariff version    | tariffs.change_tariffversion   |

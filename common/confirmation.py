@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from common.errors import VoltledgerError
+from common.errors import BadInput, VoltledgerError
 
 
 class ActionForm(forms.Form):
@@ -51,8 +51,11 @@ def confirmed_action(
     perform: Callable[[dict[str, Any]], str | HttpResponse],
     form_options: dict[str, Any] | None = None,
     intro: str = "",
+    is_one_step: bool = False,
 ) -> HttpResponse:
     """Show the form; once it is filled in, `describe` what will happen; once that is confirmed, `perform` it.
+
+    `is_one_step`: what harms nothing is performed as soon as the form is filled in.
 
     Both are given the cleaned form. `perform` answers with the sentence the operator reads afterwards, or with a page
     of its own where something is shown that is kept nowhere. A refusal (VoltledgerError) is shown beside the form, and
@@ -63,7 +66,7 @@ def confirmed_action(
     sentences: Sequence[str] = ()
     if form.is_valid():
         try:
-            if "confirmed" in request.POST:
+            if is_one_step or "confirmed" in request.POST:
                 done = perform(form.cleaned_data)
                 if isinstance(done, HttpResponse):
                     return done
@@ -71,7 +74,8 @@ def confirmed_action(
                 return HttpResponseRedirect(back_url)
             sentences = describe(form.cleaned_data)
         except VoltledgerError as error:
-            form.add_error(None, str(error.message))
+            details = error.details if isinstance(error, BadInput) else ()
+            form.add_error(None, [str(error.message), *details])
             sentences = ()
     context = {
         **model_admin.admin_site.each_context(request),
@@ -80,6 +84,7 @@ def confirmed_action(
         "form": form,
         "sentences": sentences,
         "submit": submit,
+        "is_one_step": is_one_step,
         "back_url": back_url,
         "opts": model_admin.opts,
     }

@@ -21,6 +21,7 @@ from accounts.portal import AuditedAdmin
 from accounts.services import audit
 from common.confirmation import ActionForm, confirmed_action
 from config.admin.network_page import charge_point_now, network_now, with_connector_counts
+from config.admin.station_commands import StationCommandPages
 from locations.models import ChargePoint, Connector, Evse
 from locations.services.admission import set_admission
 from locations.services.credentials import issue_key
@@ -83,7 +84,7 @@ class RemoteStartForm(ActionForm):
 
 
 @admin.register(ChargePoint)
-class ChargePointAdmin(AuditedAdmin):
+class ChargePointAdmin(StationCommandPages, AuditedAdmin):
     list_display = (
         "identity",
         "location",
@@ -110,6 +111,7 @@ class ChargePointAdmin(AuditedAdmin):
         (gettext_lazy("Record"), {"fields": readonly_fields}),
     )
     inlines = (EvseInline, ConnectorInline)
+    actions = ("send_command",)
 
     # --- the list -----------------------------------------------------------------------------------------------------
 

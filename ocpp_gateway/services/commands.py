@@ -48,24 +48,16 @@ def queue_command(
     Raises CommandNotValid, naming every defect, when the action or its content is not of the version the charge point
     speaks.
     """
-    version = version_of(charge_point_id)
-    defects = commands_of(version).defects(action, payload)
-    if defects:
-        raise CommandNotValid(details=defects)
-    now = clock.now()
-    if expires_in is None:
-        expires_in = commands_of(version).rule_of(action).expires
-    command = Command(
+    command = new_command(
         charge_point_id=charge_point_id,
-        ocpp_version=version,
+        version=version_of(charge_point_id),
         action=action,
         payload=payload,
-        actor_id=actor_id,
-        charging_session_id=session_id,
-        expires_at=now + expires_in,
-        created_at=now,
-        idempotency_key=idempotency_key,
+        expires_in=expires_in,
     )
+    command.actor_id = actor_id
+    command.charging_session_id = session_id
+    command.idempotency_key = idempotency_key
     known = _known(command)
     if known is not None:
         return known
@@ -79,6 +71,24 @@ def queue_command(
         return known
     transaction.on_commit(wake_gateways)
     return command
+
+
+def new_command(
+    *, charge_point_id: int, version: str, action: str, payload: dict[str, Any], expires_in: timedelta | None = None
+) -> Command:
+    """A checked command that is not stored yet. Raises CommandNotValid, naming every defect."""
+    defects = commands_of(version).defects(action, payload)
+    if defects:
+        raise CommandNotValid(details=defects)
+    now = clock.now()
+    return Command(
+        charge_point_id=charge_point_id,
+        ocpp_version=version,
+        action=action,
+        payload=payload,
+        expires_at=now + (commands_of(version).rule_of(action).expires if expires_in is None else expires_in),
+        created_at=now,
+    )
 
 
 def take_commands(*, held: Collection[int], now: datetime) -> list[Command]:
@@ -155,12 +165,7 @@ def _known(command: Command) -> Command | None:
     if command.idempotency_key is not None:
         first = Command.objects.filter(idempotency_key=command.idempotency_key).first()
         if first is not None:
-            same = (first.charge_point_id, first.action, first.charging_session_id) == (
-                command.charge_point_id,
-                command.action,
-                command.charging_session_id,
-            )
-            if not same or first.payload not in (command.payload, mask_payload(command.action, command.payload)):
+            if not repeats(command, first):
                 raise IdempotencyConflict
             return first
     if command.charging_session_id is None:
@@ -170,6 +175,16 @@ def _known(command: Command) -> Command | None:
         action=command.action,
         status__in=_OPEN,
     ).first()
+
+
+def repeats(command: Command, first: Command) -> bool:
+    """True when `command` asks what `first`, under the same key, asked already."""
+    same = (first.charge_point_id, first.action, first.charging_session_id) == (
+        command.charge_point_id,
+        command.action,
+        command.charging_session_id,
+    )
+    return same and first.payload in (command.payload, mask_payload(command.action, command.payload))
 
 
 def _rule(command: Command) -> CommandRule:

@@ -1,0 +1,3 @@
+from ocpp_gateway.admin import commands, records, reports
+
+__all__ = ["commands", "records", "reports"]
