@@ -21,6 +21,7 @@ class ApiKey(models.Model):
         SESSIONS_READ = "sessions:read", _("Read charging sessions")
         CDRS_READ = "cdrs:read", _("Read charge detail records")
         PRICES_WRITE = "prices:write", _("Send values of price series")
+        COMMANDS_READ = "commands:read", _("Read commands to charge points and their answers")
         COMMANDS_WRITE = "commands:write", _("Send commands to charge points")
 
     name = models.CharField(_("name"), max_length=100, help_text=_("The system that uses the key."))

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from config.api import cdrs, locations, quotes, reference, sessions, views
+from config.api import cdrs, commands, locations, quotes, reference, sessions, views
 
 urlpatterns = [
     path("schema/", reference.OpenApiDocument.as_view(), name="api_schema"),
@@ -14,5 +14,7 @@ urlpatterns = [
     path("sessions/<uuid:id>/", sessions.SessionDetail.as_view(), name="api_session"),
     path("cdrs/", cdrs.CdrList.as_view(), name="api_cdrs"),
     path("cdrs/<uuid:id>/", cdrs.CdrDetail.as_view(), name="api_cdr"),
+    path("commands/", commands.CommandList.as_view(), name="api_commands"),
+    path("commands/<int:id>/", commands.CommandDetail.as_view(), name="api_command"),
     re_path(r"^", views.Elsewhere.as_view()),
 ]

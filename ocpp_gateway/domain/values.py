@@ -162,6 +162,24 @@ def read_decimal(value: Any, *, factor: Decimal = _ONE) -> Decimal | None:
     return number
 
 
+def plain_numbers(value: Any) -> Any:
+    """JSON whose exact numbers became those a JSON column takes: OCPP asks for no more than one decimal."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: plain_numbers(item) for name, item in value.items()}
+    return [plain_numbers(item) for item in value] if isinstance(value, list) else value
+
+
+def exact_numbers(value: Any) -> Any:
+    """The other way round: a number a JSON column gave back, as the decimal it was written as."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {name: exact_numbers(item) for name, item in value.items()}
+    return [exact_numbers(item) for item in value] if isinstance(value, list) else value
+
+
 def normalise_id_tag(id_tag: Any, *, suffix_separator: str = "") -> str:
     """The tag as tokens are looked up: without surrounding blanks and, for models whose quirk it is, without the
     reader's serial number behind `suffix_separator`. Case stays: tags are compared without regard to it."""

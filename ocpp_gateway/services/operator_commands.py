@@ -1,4 +1,4 @@
-"""Commands an operator gives, to one charge point or to many, with their trace."""
+"""Commands an operator or another system gives, to one charge point or to many, with their trace."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,10 +10,14 @@ from django.db.models import QuerySet
 from accounts.services import audit
 from common.errors import IdempotencyConflict
 from locations.models import ChargePoint
-from ocpp_gateway.domain.masking import mask_payload
+from ocpp_gateway.domain.masking import is_secret_setting, mask_payload
+from ocpp_gateway.domain.values import plain_numbers
+from ocpp_gateway.errors import CommandNotValid
 from ocpp_gateway.models import Command
-from ocpp_gateway.services.commands import new_command, repeats
+from ocpp_gateway.services.commands import new_command, queue_command, repeats
 from ocpp_gateway.services.wakeups import wake_gateways
+
+_SETS_SETTINGS = frozenset({"ChangeConfiguration", "SetVariables"})
 
 
 @transaction.atomic
@@ -36,6 +40,28 @@ def give_command_to_many(
     Idempotent by `key`. Raises CommandNotValid, IdempotencyConflict.
     """
     return _give(sorted(set(charge_point_ids)), action, payload, actor_id, key, reason)
+
+
+@transaction.atomic
+def give_command_for_system(
+    *, charge_point_id: int, action: str, payload: dict[str, Any], system: str, reason: str
+) -> Command:
+    """Queue the command of another system; the caller sees to it that this happens once. It is in the audit trail.
+
+    Raises CommandNotValid; also for a station's password, which would be changed here without being known to us.
+    """
+    if action in _SETS_SETTINGS and is_secret_setting(str(payload.get("key", ""))):
+        raise CommandNotValid(details=["key: a password is changed in the operator portal, under “New key”"])
+    content = plain_numbers(payload)
+    command = queue_command(charge_point_id=charge_point_id, action=action, payload=content)
+    audit.record(
+        actor_id=None,
+        action="station_command",
+        subject=ChargePoint.objects.get(pk=charge_point_id),
+        reason=reason,
+        data={"command": action, "content": mask_payload(action, content), "system": system},
+    )
+    return command
 
 
 def _give(

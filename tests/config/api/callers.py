@@ -66,6 +66,8 @@ SCOPED: Collection[tuple[str, str]] = (
     ("/api/v1/quotes/?connector=X", ApiKey.Scope.QUOTES_READ),
     ("/api/v1/sessions/", ApiKey.Scope.SESSIONS_READ),
     ("/api/v1/sessions/00000000-0000-4000-8000-000000000000/", ApiKey.Scope.SESSIONS_READ),
+    ("/api/v1/commands/", ApiKey.Scope.COMMANDS_READ),
+    ("/api/v1/commands/999999/", ApiKey.Scope.COMMANDS_READ),
     ("/api/v1/cdrs/", ApiKey.Scope.CDRS_READ),
     ("/api/v1/cdrs/00000000-0000-4000-8000-000000000000/", ApiKey.Scope.CDRS_READ),
 )
