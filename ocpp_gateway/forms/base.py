@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -20,8 +19,11 @@ from locations.models import ChargePoint
 from ocpp_gateway.domain.values import write_moment
 from ocpp_gateway.words import action_words
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 _LARGEST_NUMBER: Final = 2_147_483_647
-Choices = Sequence[tuple[str, "str | Promise"]]
+Choices = Sequence[tuple[str, "StrOrPromise"]]
 
 
 class CommandForm(ActionForm):
@@ -33,10 +35,10 @@ class CommandForm(ActionForm):
     # Templates list the classes themselves and would call them.
     do_not_call_in_templates: ClassVar[bool] = True
     action: ClassVar[str]
-    group: ClassVar["str | Promise"]
+    group: ClassVar["StrOrPromise"]
     is_dangerous: ClassVar[bool] = False
     is_bulk: ClassVar[bool] = False
-    explanation: ClassVar["str | Promise"] = ""
+    explanation: ClassVar["StrOrPromise"] = ""
 
     def __init__(self, *args: Any, charge_point: ChargePoint | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,7 +80,7 @@ class CommandForm(ActionForm):
 class ConnectorField(forms.TypedChoiceField):
     """One of the charge point's connectors, by number; `whole`: how the charge point as a whole (0) is called."""
 
-    def __init__(self, *, whole: "str | Promise" = "", **kwargs: Any) -> None:
+    def __init__(self, *, whole: "StrOrPromise" = "", **kwargs: Any) -> None:
         self.whole = whole
         super().__init__(
             label=gettext_lazy("Connector"),
@@ -97,16 +99,16 @@ class ConnectorField(forms.TypedChoiceField):
         ]
 
 
-def text(label: "str | Promise", **options: Any) -> forms.CharField:
+def text(label: "StrOrPromise", **options: Any) -> forms.CharField:
     options.setdefault("max_length", 255)
     return forms.CharField(label=label, widget=UnfoldAdminTextInputWidget, **options)
 
 
-def long_text(label: "str | Promise", *, rows: int = 6, **options: Any) -> forms.CharField:
+def long_text(label: "StrOrPromise", *, rows: int = 6, **options: Any) -> forms.CharField:
     return forms.CharField(label=label, widget=UnfoldAdminTextareaWidget(attrs={"rows": rows}), **options)
 
 
-def address(label: "str | Promise", **options: Any) -> forms.URLField:
+def address(label: "StrOrPromise", **options: Any) -> forms.URLField:
     return forms.URLField(
         label=label,
         assume_scheme="https",
@@ -117,11 +119,11 @@ def address(label: "str | Promise", **options: Any) -> forms.URLField:
     )
 
 
-def whole_number(label: "str | Promise", **options: Any) -> forms.IntegerField:
+def whole_number(label: "StrOrPromise", **options: Any) -> forms.IntegerField:
     return forms.IntegerField(label=label, widget=UnfoldAdminIntegerFieldWidget, **options)
 
 
-def choice(label: "str | Promise", choices: Choices, **options: Any) -> forms.ChoiceField:
+def choice(label: "StrOrPromise", choices: Choices, **options: Any) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=choices, widget=UnfoldAdminSelectWidget, **options)
 
 
@@ -134,7 +136,7 @@ class MomentInput(UnfoldAdminTextInputWidget):
         return f"{value:%Y-%m-%dT%H:%M}" if isinstance(value, datetime) else super().format_value(value)
 
 
-def date_and_time(label: "str | Promise", **options: Any) -> forms.DateTimeField:
+def date_and_time(label: "StrOrPromise", **options: Any) -> forms.DateTimeField:
     return forms.DateTimeField(label=label, widget=MomentInput, **options)
 
 
