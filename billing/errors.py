@@ -10,6 +10,8 @@ VoltledgerError
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
 │   ├── LegUnderWay           a payment of this leg is being decided just now
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
+│   ├── OwnApproval           somebody approves the price correction they made
+│   ├── CorrectionsOverlap    another correction of the tariff for this time is not finished
 │   ├── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
 │   ├── UnknownConnector      nobody knows a connector by this name
 │   └── UnknownDriver         nobody has this e-mail address
@@ -77,3 +79,13 @@ class UnknownConnector(Refused):
 class UnknownDriver(Refused):
     code = "unknown_driver"
     sentence = _("No driver has this e-mail address.")
+
+
+class OwnApproval(Refused):
+    code = "own_approval"
+    sentence = _("A price correction is approved by somebody else than the person who made it.")
+
+
+class CorrectionsOverlap(Refused):
+    code = "corrections_overlap"
+    sentence = _("Another correction of this tariff for this time is not finished. Apply or reject it first.")

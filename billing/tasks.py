@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from billing.correction_tasks import SCHEDULES as CORRECTION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
 from billing.services import books, holds, lots, sessions, settlement
@@ -15,6 +16,7 @@ SCHEDULES = [
     ("Sessions and wallets: end, settle, expire what is overdue", "billing.tasks.sweep", 1),
     ("Prove the books", "billing.tasks.verify_books", 24 * 60),
     *PAYMENT_SCHEDULES,
+    *CORRECTION_SCHEDULES,
 ]
 
 

@@ -23,7 +23,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class PastSession:
-    """A settled session with all its price depends on as it was frozen then, and what it was billed.
+    """A settled session with all its price depends on as it was frozen then, and what it costs by what is known now.
 
     `metered` is None when the station never told the start or the end of it.
     """

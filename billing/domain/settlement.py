@@ -253,7 +253,13 @@ def _bill(facts: Facts, metered: Metered, priced: _Priced) -> Bill:
     rated, payable = priced.rated, priced.payable
     legs = allocate(payable.gross, sources_of(facts.billing_model, facts.wallet_use, _wallet_sources(facts, metered)))
     return Bill(
-        facts, metered, rated, payable, priced.periods, legs, (*_debits(facts, legs), *_credits(facts, rated, payable))
+        facts,
+        metered,
+        rated,
+        payable,
+        priced.periods,
+        legs,
+        (*_debits(facts, legs), *earned(facts.country, rated, payable)),
     )
 
 
@@ -286,7 +292,7 @@ def _payer(facts: Facts, source: str) -> AccountRef:
     return receivable(facts.driver_id or 0, facts.currency)
 
 
-def _credits(facts: Facts, rated: RatedSession, payable: Payable) -> list[Posting]:
+def earned(country: str, rated: RatedSession, payable: Payable) -> list[Posting]:
     """Revenue by kind and VAT by country and rate. Each rate's net is split over the kinds exactly."""
     revenue = dict.fromkeys(REVENUE_CODES, Decimal(0))
     vat: dict[AccountRef, Decimal] = {}
@@ -295,7 +301,7 @@ def _credits(facts: Facts, rated: RatedSession, payable: Payable) -> list[Postin
         for code, part in zip(shares, split(total.net, list(shares.values()), payable.currency), strict=True):
             revenue[code] += part
         if total.vat:
-            account = vat_account(facts.country, total.vat_percent or Decimal(0), payable.currency)
+            account = vat_account(country, total.vat_percent or Decimal(0), payable.currency)
             vat[account] = vat.get(account, Decimal(0)) + total.vat
     return [
         *(credit(system(code, payable.currency), amount) for code, amount in revenue.items() if amount),

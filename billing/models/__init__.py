@@ -1,4 +1,5 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
+from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent
@@ -8,6 +9,7 @@ from billing.models.wallets import Hold, WalletLot
 
 __all__ = [
     "Cdr",
+    "CdrRevision",
     "ChargingSession",
     "CostLine",
     "FakeProviderObject",
@@ -19,8 +21,10 @@ __all__ = [
     "MeterValue",
     "Payment",
     "PaymentMethod",
+    "PriceCorrection",
     "ProviderEvent",
     "Refund",
+    "SessionCorrection",
     "SessionRefund",
     "SessionRefundLeg",
     "WalletLot",

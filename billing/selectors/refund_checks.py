@@ -136,6 +136,41 @@ GROUP BY both_sides.currency
 HAVING ROUND(SUM(both_sides.posted) - SUM(both_sides.owed), 4) <> 0
 """
 
+_REVISIONS_ARE_WHAT_IS_LEFT = """
+SELECT 'cdr ' || cdr.id,
+    'was ' || ROUND(cdr.gross, 4) || '; its corrections gave back ' || ROUND(revised.given, 4)
+    || ' and its last revision says ' || ROUND(latest.gross, 4)
+FROM billing_cdr cdr
+JOIN (
+    SELECT revision.cdr_id, MAX(revision.number) number, COUNT(revision.id) count,
+        SUM(COALESCE(refund.gross, 0) + revision.covered) given
+    FROM billing_cdrrevision revision LEFT JOIN billing_sessionrefund refund ON refund.id = revision.session_refund_id
+    GROUP BY revision.cdr_id
+) revised ON revised.cdr_id = cdr.id
+JOIN billing_cdrrevision latest ON latest.cdr_id = cdr.id AND latest.number = revised.number
+WHERE ROUND(cdr.gross - revised.given - latest.gross, 4) <> 0 OR ROUND(latest.net + latest.vat - latest.gross, 4) <> 0
+    OR revised.count <> revised.number
+"""
+
+_CORRECTIONS_HAVE_THEIR_REVISION = """
+SELECT 'corrected session ' || item.id,
+    'is ' || item.state || CASE WHEN revision.id IS NULL THEN ' without a revised Cdr'
+        ELSE ' with ' || ROUND(item.refund, 4) || '; its refund is ' || ROUND(COALESCE(refund.gross, 0), 4) END
+FROM billing_sessioncorrection item
+LEFT JOIN billing_cdrrevision revision ON revision.session_correction_id = item.id
+LEFT JOIN billing_sessionrefund refund ON refund.id = revision.session_refund_id
+WHERE (item.state = 'applied') <> (revision.id IS NOT NULL)
+    OR item.state = 'applied' AND (
+        ROUND(item.refund - COALESCE(refund.gross, 0), 4) <> 0 OR ROUND(item.new_gross - revision.gross, 4) <> 0
+    )
+"""
+
+_CORRECTION_REFUNDS_HAVE_THEIR_REVISION = """
+SELECT 'refund ' || refund.id, 'is a correction of no revised Cdr'
+FROM billing_sessionrefund refund LEFT JOIN billing_cdrrevision revision ON revision.session_refund_id = refund.id
+WHERE refund.kind = 'correction' AND (revision.id IS NULL OR revision.cdr_id <> refund.cdr_id)
+"""
+
 _REFUNDS_ARRIVE = """
 SELECT 'card refund ' || refund.idempotency_key,
     CASE WHEN refund.status <> 'failed' THEN 'is still ' || refund.status || ' since ' || refund.created_at
@@ -195,6 +230,21 @@ REFUND_CHECKS: list[CheckRow] = [
         "bad_debt_is_what_was_written_off",
         "Bad debt is what written-off legs leave unpaid.",
         query("bad_debt_is_what_was_written_off", _BAD_DEBT_IS_WHAT_WAS_WRITTEN_OFF, nothing),
+    ),
+    (
+        "revisions_are_what_is_left",
+        "Every revised Cdr is the one before less what its correction gave back.",
+        query("revisions_are_what_is_left", _REVISIONS_ARE_WHAT_IS_LEFT, nothing),
+    ),
+    (
+        "corrections_have_their_revision",
+        "Every session a correction was applied to has its revised Cdr and refund.",
+        query("corrections_have_their_revision", _CORRECTIONS_HAVE_THEIR_REVISION, nothing),
+    ),
+    (
+        "correction_refunds_have_their_revision",
+        "Every refund by a correction has the revised Cdr it follows from.",
+        query("correction_refunds_have_their_revision", _CORRECTION_REFUNDS_HAVE_THEIR_REVISION, nothing),
     ),
     (
         "refunds_arrive",

@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 
 from billing.domain.metering import CHARGING, ENERGY, RATED_MEASURANDS, Metered, Reading
 from billing.domain.repricing import Amounts, PastSession, Repriced, price_again
-from billing.models import ChargingSession, MeterValue
+from billing.models import Cdr, CdrRevision, ChargingSession, MeterValue
 from tariffs.domain.compiled import compile_document
 from tariffs.domain.frozen import FrozenInputs
 
@@ -59,11 +59,11 @@ def reprice(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Repriced]:
     """Price the billed sessions of `selection` again by the tariff `document`, oldest id first; without one, each by
-    its own frozen tariff, which gives what it was billed.
+    its own frozen tariff, which gives what it was billed at first.
 
-    Every session yields exactly one Repriced: one that cannot be priced says why. Two queries and `chunk_size` sessions
-    in memory at a time. `after_id` goes on behind a session that was reached before; `progress` is told how many
-    sessions are done after each chunk. Raises BadInput for a `document` that is no tariff.
+    Every session yields exactly one Repriced: one that cannot be priced says why. Three queries and `chunk_size`
+    sessions in memory at a time. `after_id` goes on behind a session that was reached before; `progress` is told
+    how many sessions are done after each chunk. Raises BadInput for a `document` that is no tariff.
     """
     done = 0
     while chunk := _chunk(selection, after_id, chunk_size):
@@ -82,6 +82,7 @@ def _chunk(selection: Selection, after_id: int, size: int) -> list[ChargingSessi
         selected_sessions(selection)
         .filter(pk__gt=after_id)
         .select_related("cdr", "charge_point__location", "connector", "tariff_version")
+        .prefetch_related("cdr__revisions")
         .order_by("pk")[:size]
     )
 
@@ -112,17 +113,19 @@ def _readings(chunk: list[ChargingSession], measurands: tuple[str, ...]) -> dict
 
 
 def _past(session: ChargingSession, readings: list[Reading]) -> PastSession:
-    cdr = session.cdr
+    # The last of them: a correction has its say over what was billed first.
+    versions: list[Cdr | CdrRevision] = [session.cdr, *session.cdr.revisions.all()]
+    known = versions[-1]
     return PastSession(
         session_id=session.pk,
         public_id=str(session.public_id),
         currency=session.currency,
         vat_percent=session.vat_percent,
         time_zone=session.charge_point.location.time_zone,
-        tariff_digest=cdr.tariff_digest,
+        tariff_digest=known.tariff_digest,
         frozen=FrozenInputs.from_json(session.rating_inputs),
         metered=_metered(session, readings),
-        billed=Amounts(cdr.net, cdr.vat, cdr.gross),
+        billed=Amounts(known.net, known.vat, known.gross),
     )
 
 

@@ -10,7 +10,7 @@ from billing.domain.waterfall import OPEN_ACCESS, WALLET_SOURCES, Leg
 from billing.models import FundingLeg, Hold
 from billing.services.legs import payment_status
 from tariffs.domain.explain import line_document
-from tariffs.domain.result import CostLine, decimal_of
+from tariffs.domain.result import CostLine, PayableRate, decimal_of
 
 # What a cost line keeps of its exact fractions.
 _NINE_PLACES = Decimal("0.000000001")
@@ -76,7 +76,7 @@ def rows_of(bill: Bill, moment: datetime) -> BillRows:
     legs = [_leg_row(leg) for leg in bill.legs]
     return {
         "cdr": _cdr_row(bill, moment),
-        "lines": [_line_row(seq, line) for seq, line in enumerate(bill.rated.lines, 1)],
+        "lines": [line_row(seq, line) for seq, line in enumerate(bill.rated.lines, 1)],
         "legs": legs,
         "holds": [
             {
@@ -98,15 +98,7 @@ def _cdr_row(bill: Bill, moment: datetime) -> CdrRow:
         "net": bill.payable.net,
         "vat": bill.payable.vat,
         "gross": bill.payable.gross,
-        "vat_totals": [
-            {
-                "percent": None if total.vat_percent is None else plain(total.vat_percent),
-                "net": str(total.net),
-                "vat": str(total.vat),
-                "gross": str(total.gross),
-            }
-            for total in bill.payable.rates
-        ],
+        "vat_totals": [totals_row(total) for total in bill.payable.rates],
         "energy_wh": bill.energy_wh,
         "duration_seconds": int(bill.duration.total_seconds()),
         "tariff_digest": bill.rated.tariff.digest,
@@ -117,6 +109,16 @@ def _cdr_row(bill: Bill, moment: datetime) -> CdrRow:
             for period in bill.periods
         ],
         "created_at": moment,
+    }
+
+
+def totals_row(total: PayableRate) -> dict[str, str | None]:
+    """One row of `vat_totals`."""
+    return {
+        "percent": None if total.vat_percent is None else plain(total.vat_percent),
+        "net": str(total.net),
+        "vat": str(total.vat),
+        "gross": str(total.gross),
     }
 
 
@@ -132,7 +134,7 @@ def _leg_row(leg: Leg) -> LegRow:
     }
 
 
-def _line_row(seq: int, line: CostLine) -> LineRow:
+def line_row(seq: int, line: CostLine) -> LineRow:
     return {
         "seq": seq,
         "kind": line.kind,

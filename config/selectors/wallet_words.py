@@ -12,4 +12,5 @@ def event_words(event: str) -> str:
         "session_settled": _("Charging session"),
         "hold_captured": _("Charging session"),
         "session_refunded": _("Refund of a charging session"),
+        "session_corrected": _("A charging session became cheaper"),
     }.get(event, event.replace("_", " ").capitalize())

@@ -15,6 +15,8 @@ from billing.domain.postings import DEBIT_CODES, OWNER_CODES, system
 from billing.models import FakeProviderObject, LedgerAccount, LedgerTransaction, Refund
 from billing.providers.fake import bank
 from billing.services.card_refunds import pay_out_refund, send_refund
+from billing.services.correction_application import apply_correction
+from billing.services.corrections import approve_correction, draft_correction, preview_correction
 from billing.services.holds import capture_hold, place_hold
 from billing.services.lots import expire_lots
 from billing.services.payments import collect_leg
@@ -183,6 +185,22 @@ def recover() -> str:
     return "write_off_recovered"
 
 
+def correct() -> str:
+    session = paid_session()
+    correction = draft_correction(
+        tariff_id=session.tariff_version.tariff_id,
+        ocpi_text=tariff_document(element(component("ENERGY", "0.40"))),
+        since=NOON - timedelta(days=1),
+        until=NOON + timedelta(days=1),
+        reason="recipe",
+        author_id=StaffFactory().pk,
+    )
+    preview_correction(correction_id=correction.pk)
+    approve_correction(correction_id=correction.pk, actor_id=StaffFactory().pk, reason="recipe")
+    apply_correction(correction_id=correction.pk)
+    return "session_corrected"
+
+
 SCENARIOS: dict[str, Scenario] = {
     "An operator adds cash": lambda: add(DriverFactory(), "25.00", "cash", "operator"),
     "An operator gives credit away": lambda: add(DriverFactory(), "5.00", "promo", "operator"),
@@ -204,6 +222,7 @@ SCENARIOS: dict[str, Scenario] = {
     "A card refund that failed is paid out by bank transfer": pay_out,
     "What cannot be collected is written off": write_off,
     "What was written off is paid after all": recover,
+    "A tariff is corrected as of a past moment": correct,
 }
 
 
