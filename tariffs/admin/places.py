@@ -46,10 +46,14 @@ def vat_rates(on: date) -> dict[str, Decimal]:
 
 
 def cards_by_country(spec: TariffSpec, version: TariffVersion | None = None) -> list[tuple[str, PriceCard]]:
-    """What consumers read, by country, because VAT differs."""
+    """What consumers read, by country, because VAT differs; countries with the same rate together."""
     number = version.pk if version else 0
-    rates = vat_rates(clock.now().date())
-    return [(country, price_card(spec, percent, tariff_version_id=number)) for country, percent in rates.items()]
+    countries: dict[Decimal, list[str]] = {}
+    for country, percent in vat_rates(clock.now().date()).items():
+        countries.setdefault(percent, []).append(country)
+    return [
+        (", ".join(names), price_card(spec, percent, tariff_version_id=number)) for percent, names in countries.items()
+    ]
 
 
 def sentences(cards: Iterable[tuple[str, PriceCard]]) -> list[tuple[str, str]]:

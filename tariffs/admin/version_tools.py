@@ -3,19 +3,23 @@
 from decimal import Decimal
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
+from common.errors import BadInput
 from common.portal import PortalAdmin
-from tariffs.admin.pages import version_address
+from tariffs.admin.pages import pretty, version_address
 from tariffs.admin.places import known_places
 from tariffs.admin.week_page import WeekForm, week_table
 from tariffs.admin.what_if import Outcome, WhatIfForm, outcome
+from tariffs.domain.exchange import OcpiVersion
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import TariffVersion
 from tariffs.selectors.in_force import version_in_force
+from tariffs.services.exchange import export_tariff
 
 VIEW = "tariffs.view_tariffversion"
 
@@ -24,7 +28,11 @@ class VersionTools(PortalAdmin):
     """The pages about one version that change nothing, for the admin of TariffVersion."""
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [self.action_page("week", self.week_view), self.action_page("what-if", self.what_if_view)]
+        pages = [
+            self.action_page("week", self.week_view),
+            self.action_page("what-if", self.what_if_view),
+            self.action_page("export", self.export_view),
+        ]
         return [*pages, *super().get_urls()]
 
     def week_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -54,6 +62,23 @@ class VersionTools(PortalAdmin):
                 difference = _difference(new, old)
                 context |= {"old": old, "difference": difference, "saving": difference and -difference}
         return TemplateResponse(request, "admin/tariffs/what_if.html", context)
+
+    def export_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The version as a file for roaming partners, in the OCPI version that is asked for."""
+        version: TariffVersion = self.row_for(request, object_id, VIEW)
+        try:
+            ocpi = OcpiVersion(request.GET.get("ocpi", OcpiVersion.V230.value))
+        except ValueError as error:
+            raise Http404 from error
+        try:
+            text = pretty(export_tariff(version, ocpi=ocpi))
+        except BadInput as error:
+            self.message_user(request, " ".join([str(error), *error.details]), messages.ERROR)
+            return HttpResponseRedirect(version_address(version))
+        name = f"{version.tariff.code}-v{version.number}-ocpi-{ocpi.value}.json"
+        return HttpResponse(
+            text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
 
     def _about(self, request: HttpRequest, version: TariffVersion, title: str) -> dict[str, Any]:
         return {

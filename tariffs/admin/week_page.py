@@ -184,7 +184,7 @@ def _cell(
         return Cell("–", -1, _("%(when)s: this time does not exist") % {"when": when})
     if value is None:
         return Cell("?", -1, _("%(when)s: VAT not known") % {"when": when})
-    text = number_words(value, 3 if value == value.quantize(Decimal("0.001")) else 4)
+    text = number_words(value, 3)  # exact in the title; a cell on a phone holds no more
     words = unit_price_words(value, currency) if value else _("free")
     return Cell(f"{text}*" if priced.is_fallback else text, level_of[value], f"{when}: {words}")
 
