@@ -83,11 +83,15 @@ CHARGE_POINTS: dict[str, tuple[str, list[Plug]]] = {
     "DEMO-AC-2": ("berlin-hafen", [AC_11, AC_11]),
     "DEMO-AC-3": ("berlin-buerohof", [AC_11, AC_11]),
     "DEMO-AC-4": ("amsterdam-zuid", [AC_22, AC_22]),
+    "DEMO-AC-5": ("berlin-hafen", [AC_22, AC_22]),
     "DEMO-DC-1": ("amsterdam-zuid", [DC_50, DC_50]),
     "DEMO-DC-2": ("berlin-hafen", [DC_50]),
     "DEMO-HPC-1": ("berlin-ost", [HPC_300, HPC_300]),
     "DEMO-HPC-2": ("amsterdam-zuid", [HPC_300]),
 }
+
+# The others speak 1.6.
+SPEAK_OCPP_201 = frozenset({"DEMO-AC-5"})
 
 CUSTOMER_GROUPS = {"individuals": "Individuals", "fleets": "Fleets", "private": "Private", "public": "Public"}
 

@@ -39,8 +39,10 @@ def install_places(host: Partner) -> None:
 def install_charge_points() -> None:
     """Charge points with their connectors, and the key their simulated counterpart presents."""
     for identity, (place, plugs) in facts.CHARGE_POINTS.items():
+        version = ChargePoint.OcppVersion.V201 if identity in facts.SPEAK_OCPP_201 else ChargePoint.OcppVersion.V16
         point, _created = ChargePoint.objects.get_or_create(
-            identity=identity, defaults={"location": Location.objects.get(code=place)}
+            identity=identity,
+            defaults={"location": Location.objects.get(code=place), "ocpp_version": version},
         )
         for number, plug in enumerate(plugs, start=1):
             evse, _created = Evse.objects.get_or_create(charge_point=point, number=number)

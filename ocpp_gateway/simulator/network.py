@@ -17,9 +17,14 @@ _FIRST_REGISTER_WH = Decimal(12_000)
 
 @dataclass(frozen=True, slots=True)
 class ConnectorPlan:
-    """A connector to simulate; its register goes on from where the last session left it."""
+    """A connector to simulate; its register goes on from where the last session left it.
+
+    `number` counts over the whole charge point, `position` on its EVSE.
+    """
 
     number: int
+    evse_number: int
+    position: int
     is_dc: bool
     rated_w: int
     register_wh: Decimal
@@ -30,21 +35,23 @@ class StationPlan:
     """A station to simulate. `last_reported_at`: nothing older than this is news to the central system."""
 
     identity: str
+    version: str
     key: str
     connectors: tuple[ConnectorPlan, ...]
     last_reported_at: datetime | None
 
 
-def station_plans(limit: int | None) -> list[StationPlan]:
-    """The first `limit` OCPP 1.6 charge points in service that have connectors, by identity; all without a limit."""
+def station_plans(limit: int | None, version: str | None = None) -> list[StationPlan]:
+    """The first `limit` charge points in service that have connectors, by identity; all without a limit. With
+    `version` only those that speak it."""
     charge_points = (
         ChargePoint.objects.filter(
             admission=ChargePoint.Admission.ADMITTED,
-            ocpp_version=ChargePoint.OcppVersion.V16,
+            ocpp_version__in=[version] if version else ChargePoint.OcppVersion.values,
             connectors__isnull=False,
         )
         .distinct()
-        .prefetch_related("connectors")
+        .prefetch_related("connectors__evse")
         .order_by("identity")[:limit]
     )
     return [_station_plan(charge_point) for charge_point in charge_points]
@@ -66,15 +73,18 @@ def _station_plan(charge_point: ChargePoint) -> StationPlan:
     moments = [*last.values(), *(connector.status_at for connector in connectors)]
     return StationPlan(
         identity=charge_point.identity,
+        version=charge_point.ocpp_version,
         key=demo_key(charge_point.identity),
         connectors=tuple(
             ConnectorPlan(
                 number=connector.number,
+                evse_number=connector.evse.number,
+                position=[other.evse_id for other in connectors[: index + 1]].count(connector.evse_id),
                 is_dc=connector.power_type == Connector.PowerType.DC,
                 rated_w=connector.max_power_w,
                 register_wh=_last_register(connector),
             )
-            for connector in connectors
+            for index, connector in enumerate(connectors)
         ),
         last_reported_at=max((moment for moment in moments if moment is not None), default=None),
     )

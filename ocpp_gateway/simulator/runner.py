@@ -11,9 +11,11 @@ from ocpp_gateway.simulator.clock import StationClock
 from ocpp_gateway.simulator.network import StationPlan
 from ocpp_gateway.simulator.socket import Refused
 from ocpp_gateway.simulator.station import EMPTY, LINGER_PAST, STAY_PAST, SimulatedStation
+from ocpp_gateway.simulator.station_201 import SimulatedStation201
 
 logger = logging.getLogger(__name__)
 
+_KINDS = {"1.6": SimulatedStation, "2.0.1": SimulatedStation201}
 # A fast network begins a day ago; one that does a single session begins as far back as one lasts.
 _PAST = timedelta(days=1)
 _ONE_SESSION = timedelta(seconds=EMPTY[0] + STAY_PAST[1] + LINGER_PAST[1])
@@ -27,7 +29,7 @@ async def run_stations(
     Returns the identities that did none: refused by the server, or every card refused.
     """
     stations = [
-        SimulatedStation(
+        _KINDS[plan.version](
             plan,
             url=url,
             id_tags=id_tags,

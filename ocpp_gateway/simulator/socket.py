@@ -36,8 +36,9 @@ class CallFailed(Exception):
 class StationSocket:
     """Connects with the station's key and reconnects with growing pauses, for ever, until cancelled."""
 
-    def __init__(self, *, url: str, identity: str, key: str, on_request: OnRequest) -> None:
+    def __init__(self, *, url: str, identity: str, key: str, subprotocol: str, on_request: OnRequest) -> None:
         self.identity = identity
+        self._subprotocol = subprotocol
         self._address = f"{url.rstrip('/')}/{quote(identity, safe='')}"
         basic = base64.b64encode(f"{identity}:{key}".encode()).decode()
         self._headers = {"Authorization": f"Basic {basic}"}
@@ -54,7 +55,7 @@ class StationSocket:
             try:
                 async with connect(
                     self._address,
-                    subprotocols=[websockets.Subprotocol("ocpp1.6")],
+                    subprotocols=[websockets.Subprotocol(self._subprotocol)],
                     additional_headers=self._headers,
                     compression=None,
                     proxy=None,

@@ -27,8 +27,8 @@ LINGER_WATCHED: Final = (20, 60)
 LINGER_PAST: Final = (120, 1_200)
 EMPTY: Final = (120, 900)
 _FIRST_CAR: Final = (2, 45)
-_PLUG_IN_SECONDS: Final = 3
-_UNPLUG_SECONDS: Final = 8
+PLUG_IN_SECONDS: Final = 3
+UNPLUG_SECONDS: Final = 8
 # A stay that began in the past ends this soon once the clock shows our time.
 _WATCHED_REST_SECONDS: Final = 60
 
@@ -40,14 +40,16 @@ class Plug:
     plan: ConnectorPlan
     register_wh: Decimal
     status: str = "Available"
-    transaction_id: int | None = None
+    transaction_id: int | str | None = None
     stop_reason: str = ""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     taken: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class SimulatedStation:
-    """One station. `sessions` counts the sessions it has finished."""
+    """One station, speaking OCPP 1.6. `sessions` counts the sessions it has finished."""
+
+    subprotocol = "ocpp1.6"
 
     def __init__(
         self, plan: StationPlan, *, url: str, id_tags: Sequence[str], clock: StationClock, chance: random.Random
@@ -58,7 +60,9 @@ class SimulatedStation:
         self._clock = clock
         self._chance = chance
         self._plugs = {item.number: Plug(item, item.register_wh) for item in plan.connectors}
-        self._socket = StationSocket(url=url, identity=plan.identity, key=plan.key, on_request=self._asked)
+        self._socket = StationSocket(
+            url=url, identity=plan.identity, key=plan.key, subprotocol=self.subprotocol, on_request=self._asked
+        )
         self._remote_sessions: set[asyncio.Task[bool]] = set()
         self._greeted = asyncio.Event()
 
@@ -80,21 +84,21 @@ class SimulatedStation:
 
     async def _greet(self) -> None:
         """After each connection: boot, every connector's status, then a heartbeat as often as asked."""
-        boot = await self._socket.call(
-            "BootNotification",
-            {
-                "chargePointVendor": "Voltledger",
-                "chargePointModel": "Simulated",
-                "chargePointSerialNumber": self.plan.identity[:25],
-                "firmwareVersion": "1.0",
-            },
-        )
+        boot = await self._socket.call("BootNotification", self._introduction())
         for plug in self._plugs.values():
             await self._report(plug, plug.status)
         self._greeted.set()
         while True:
             await asyncio.sleep(max(int(boot.get("interval", 0)), 10))
             await self._socket.call("Heartbeat", {})
+
+    def _introduction(self) -> dict[str, Any]:
+        return {
+            "chargePointVendor": "Voltledger",
+            "chargePointModel": "Simulated",
+            "chargePointSerialNumber": self.plan.identity[:25],
+            "firmwareVersion": "1.0",
+        }
 
     async def _report(self, plug: Plug, status: str) -> None:
         plug.status = status
@@ -145,7 +149,7 @@ class SimulatedStation:
 
     async def _session(self, plug: Plug, id_tag: str, *, authorize: bool) -> bool:
         await self._report(plug, "Preparing")
-        await self._clock.sleep(_PLUG_IN_SECONDS)
+        await self._clock.sleep(PLUG_IN_SECONDS)
         if authorize and not _is_accepted(await self._socket.call("Authorize", {"idTag": id_tag})):
             await self._report(plug, "Available")
             return False
@@ -177,7 +181,7 @@ class SimulatedStation:
         )
         plug.transaction_id = None
         await self._report(plug, "Finishing")
-        await self._clock.sleep(_UNPLUG_SECONDS)
+        await self._clock.sleep(UNPLUG_SECONDS)
         await self._report(plug, "Available")
         self.sessions += int(is_accepted)
         return is_accepted
@@ -270,7 +274,7 @@ class SimulatedStation:
         async with plug.taken:
             return await self._charge(plug, id_tag, authorize=False)
 
-    def _stop_remotely(self, transaction_id: int) -> bool:
+    def _stop_remotely(self, transaction_id: int | str) -> bool:
         for plug in self._plugs.values():
             if plug.transaction_id == transaction_id:
                 plug.stop_reason = "Remote"

@@ -61,12 +61,6 @@ def test_an_empty_network_is_told_what_to_do(transactional_db: None) -> None:
         call_command("simulate_stations", "--once")
 
 
-def test_the_next_version_is_refused_with_its_own_exit_code(transactional_db: None) -> None:
-    with pytest.raises(CommandError, match="not available yet") as refusal:
-        call_command("simulate_stations", "--protocol=2.0.1")
-    assert refusal.value.returncode == 2
-
-
 def test_plans_follow_the_database(charge_point: ChargePoint, connector: Connector, ada: Token) -> None:
     ConnectorFactory(evse__charge_point__identity="BERLIN-02", dc=True)
     ConnectorFactory(evse__charge_point__identity="OLD-01", evse__charge_point__admission="retired")

@@ -14,13 +14,13 @@ from ocpp_gateway.simulator.runner import run_stations
 
 class Command(BaseCommand):
     help = (
-        "Connect simulated OCPP 1.6 charge points of the demo network to a running server; they authorise, charge, "
+        "Connect simulated charge points of the demo network to a running server; they authorise, charge, "
         "report and stop, and obey remote starts and stops."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--stations", type=int, help="how many charge points; without it, all of the demo network")
-        parser.add_argument("--protocol", choices=["1.6", "2.0.1"], default="1.6")
+        parser.add_argument("--protocol", choices=["1.6", "2.0.1"], help="only charge points of this OCPP version")
         parser.add_argument("--url", help="where the server listens, such as ws://127.0.0.1:8000/ocpp/")
         parser.add_argument(
             "--speed",
@@ -32,15 +32,13 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, help="repeat the same cars and stays")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["protocol"] != "1.6":
-            raise CommandError("Simulated OCPP 2.0.1 stations are not available yet. Use --protocol 1.6.", returncode=2)
         if options["speed"] < 1 or (options["stations"] is not None and options["stations"] < 1):
             raise CommandError("--speed and --stations are whole numbers from 1 up.", returncode=2)
-        plans, cards = station_plans(options["stations"]), id_tags()
+        plans, cards = station_plans(options["stations"], options["protocol"]), id_tags()
         if not plans or not cards:
             raise CommandError("There are no charge points or no cards to simulate. Run manage.py demo first.")
         if options["stations"] and len(plans) < options["stations"]:
-            self.stdout.write(f"The network has {len(plans)} OCPP 1.6 charge points; simulating all of them.")
+            self.stdout.write(f"The network has {len(plans)} such charge points; simulating all of them.")
         url = options["url"] or f"{settings.SITE_URL.replace('http', 'ws', 1)}/ocpp/"
         self.stdout.write(f"{len(plans)} simulated charge points connect to {url}")
         without_session = asyncio.run(
