@@ -66,6 +66,7 @@ def card_document(card: PriceCard) -> dict[str, Any]:
         ],
         "limits": list(card.limits),
         "tax_note": card.tax_note,
+        "example": card.example,
     }
 
 
@@ -93,6 +94,7 @@ def quote_text(quote: Quote) -> str:
         quote.card.sentence,
         *(f"  {row.label}: {row.price}" + (f" ({row.when})" if row.when else "") for row in quote.card.rows),
         quote.card.tax_note,
+        f"For example {quote.card.example}",
     ]
     if quote.example is not None:
         payable = quote.example.payable()

@@ -23,7 +23,7 @@ from tariffs.domain.rating import rate
 from tariffs.domain.result import RatedSession
 from tariffs.domain.worst_case import worst_case
 from tariffs.models import TariffVersion
-from tariffs.selectors.price_card import PriceCard, price_card
+from tariffs.selectors.price_card import PriceCard, card_at
 
 # How long a session is looked ahead for its worst case unless the question says otherwise.
 USUAL_MINUTES = 60
@@ -107,7 +107,7 @@ def quote(
         trace=terms["tariff_trace"],
         frozen=frozen,
         vat_percent=vat_percent,
-        card=price_card(tariff.spec, vat_percent, tariff_version_id=version.pk),
+        card=card_at(tariff, vat_percent, connector=connector, at=at, frozen=frozen, tariff_version_id=version.pk),
         energy_wh=energy_wh,
         minutes=charging_minutes,
         example=example,

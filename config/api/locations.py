@@ -31,6 +31,7 @@ class PriceOut(serializers.Serializer[Any]):
     rows = PriceRowOut(many=True)
     limits = serializers.ListField(child=serializers.CharField())
     tax_note = serializers.CharField()
+    example = serializers.CharField(help_text="A session that starts now.")
 
 
 class ConnectorOut(serializers.Serializer[Any]):

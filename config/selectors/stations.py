@@ -1,12 +1,16 @@
 """Places to charge as drivers find them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Contract
 from billing.models import ChargingSession
+from billing.selectors.rating_inputs import month_to_date_wh
 from locations.models import ChargePoint, Connector, Location
 from tariffs.selectors.price_card import PriceCard, price_cards
 
@@ -60,11 +64,17 @@ def connectors_in_service() -> QuerySet[Connector]:
 def priced_connectors(
     connectors: QuerySet[Connector], *, contract: Contract | None, channel: str, at: datetime
 ) -> list[PricedConnector]:
-    """Connectors with their price cards for a customer (None: nobody in particular). Four queries, however many."""
+    """Connectors with their price cards for a customer (None: nobody in particular). Four queries, however many; up to
+    three more where prices follow the market or the customer's month.
+    """
     rows = list(connectors)
     if not rows:
         return []
-    cards = price_cards(connectors=rows, contract=contract, channel=channel, at=at)
+    used: Callable[[str], Decimal] | None = None
+    if contract is not None:
+        driver_id = contract.driver_id
+        used = cache(lambda time_zone: month_to_date_wh(driver_id=driver_id, at=at, time_zone=time_zone))
+    cards = price_cards(connectors=rows, contract=contract, channel=channel, at=at, used_this_month=used)
     return [PricedConnector(connector, cards[connector.pk]) for connector in rows]
 
 

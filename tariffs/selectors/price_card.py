@@ -1,43 +1,47 @@
-"""What charging costs at a connector, in a sentence and a table a consumer understands: gross, before it starts."""
+"""What charging costs at a connector, in a sentence, a table and an example a consumer understands: with tax, before it
+starts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract
 from common import clock
-from common.formats import duration_words, energy_words, money_words, number_words, unit_price_words
+from common.formats import duration_words, energy_words, money_words, number_words
+from common.units import kwh_to_wh
 from locations.models import Connector
-from tariffs.domain.ocpi import parse_tariff_text
-from tariffs.domain.spec import Dimension, PriceComponent, PriceLimit, TariffSpec, TaxIncluded
+from tariffs.domain.assumed import assumed_periods
+from tariffs.domain.compiled import CompiledTariff, compile_document
+from tariffs.domain.extensions import Extensions, TierPeriod
+from tariffs.domain.frozen import FrozenInputs
+from tariffs.domain.rating import rate
+from tariffs.domain.spec import PriceLimit, TariffSpec, TaxIncluded
 from tariffs.models import VatRate
-from tariffs.selectors.conditions import condition_words
+from tariffs.selectors.price_rows import PriceRow, PriceRows, SpotNow
+from tariffs.selectors.price_rows import time_price_words as time_price_words
 from tariffs.selectors.resolution import resolve_tariffs
+from tariffs.selectors.spot_book import SpotBook
 
-# Order of display (Regulation (EU) 2023/1804, article 5): kWh, minute, session, other.
-_ORDER = (Dimension.ENERGY, Dimension.TIME, Dimension.FLAT, Dimension.PARKING_TIME)
+# The session of the example: as much as a stop needs, at four fifths of the rated power, which few vehicles exceed.
+_EXAMPLE_KWH = {"AC": Decimal(15), "DC": Decimal(30), "HPC": Decimal(30)}
+_SHARE_OF_POWER = Decimal("0.8")
+_MOST_POWER_W = 80_000
 _MINUTES_PER_HOUR = 60
-_MINUTE_PLACES = Decimal("0.0001")
+_EXAMPLE_STEP = 5
 
-
-@dataclass(frozen=True)
-class PriceRow:
-    """One price. `gross` includes tax; `price` says it per unit (“0.476 €/kWh”); `when` and `steps` may be empty."""
-
-    dimension: Dimension
-    label: str
-    gross: Decimal
-    price: str
-    when: str = ""
-    steps: str = ""
+UsedThisMonth = Callable[[str], Decimal]
 
 
 @dataclass(frozen=True)
 class PriceCard:
-    """The prices of one connector for one customer. `limits` are lowest and highest totals in words."""
+    """The prices of one connector for one customer. `limits` are lowest and highest totals in words.
+
+    `example` is a session that starts now, priced by the engine: “30 kWh in 45 min: 14.70 €”; empty where a card is
+    made for no connector in particular.
+    """
 
     tariff_version_id: int
     currency: str
@@ -45,118 +49,123 @@ class PriceCard:
     rows: tuple[PriceRow, ...]
     limits: tuple[str, ...]
     tax_note: str
+    example: str = ""
 
 
 def price_cards(
-    *, connectors: Sequence[Connector], contract: Contract | None, channel: str, at: datetime
+    *,
+    connectors: Sequence[Connector],
+    contract: Contract | None,
+    channel: str,
+    at: datetime,
+    used_this_month: UsedThisMonth | None = None,
 ) -> dict[int, PriceCard | None]:
     """Price cards by connector id, in three queries; None where no tariff or no VAT rate applies.
 
+    Two more where a tariff follows a market price. `used_this_month` tells the Wh the customer used in the month of a
+    time zone, and is asked where a tariff has tiers per month; without it the example is the month's first session.
     Give connectors with their charge point and its location loaded.
     """
     resolutions = resolve_tariffs(connectors=connectors, contract=contract, channel=channel, at=at)
     countries = {connector.charge_point.location.country for connector in connectors}
     rates = list(VatRate.objects.filter(country__in=countries).order_by("-valid_from"))
-    made: dict[tuple[int, Decimal], PriceCard] = {}
-    cards: dict[int, PriceCard | None] = {}
+    found: list[tuple[Connector, int, CompiledTariff, Decimal]] = []
     for connector in connectors:
         location = connector.charge_point.location
         on = clock.local_date(at, location.time_zone)
-        rate = next((rate for rate in rates if rate.country == location.country and rate.valid_from <= on), None)
+        rate_row = next((row for row in rates if row.country == location.country and row.valid_from <= on), None)
         resolution = resolutions[connector.pk]
-        if resolution is None or rate is None:
-            cards[connector.pk] = None
-            continue
-        version = resolution.version
-        key = (version.pk, rate.percent)
+        if resolution is not None and rate_row is not None:
+            tariff = compile_document(resolution.version.document, location.time_zone)
+            found.append((connector, resolution.version.pk, tariff, rate_row.percent))
+    book = SpotBook([(connector, tariff) for connector, _version, tariff, _percent in found], at=at)
+    made: dict[tuple[object, ...], PriceCard] = {}
+    cards: dict[int, PriceCard | None] = dict.fromkeys((connector.pk for connector in connectors), None)
+    for connector, version_id, tariff, percent in found:
+        series, prices = book.prices(connector, tariff)
+        key = (version_id, percent, tariff.time_zone, connector.power_class, connector.max_power_w, series)
         if key not in made:
-            made[key] = price_card(parse_tariff_text(version.document), rate.percent, tariff_version_id=version.pk)
+            used = used_this_month(tariff.time_zone) if used_this_month and _counts_month(tariff.spec) else None
+            frozen = FrozenInputs(prices, used)
+            name = book.name(series)
+            made[key] = card_at(
+                tariff, percent, connector=connector, at=at, frozen=frozen, tariff_version_id=version_id, series=name
+            )
         cards[connector.pk] = made[key]
     return cards
 
 
-def price_card(spec: TariffSpec, vat_percent: Decimal, *, tariff_version_id: int) -> PriceCard:
+def card_at(
+    tariff: CompiledTariff,
+    vat_percent: Decimal,
+    *,
+    connector: Connector,
+    at: datetime,
+    frozen: FrozenInputs,
+    tariff_version_id: int,
+    series: str = "",
+) -> PriceCard:
+    """The card of a tariff at a connector at a moment: with the market price of now, and an example from now on.
+
+    `series`: what the market price is called, where it has a name besides its code.
+    """
+    spot = (tariff.spec.extensions or Extensions()).spot
+    now: SpotNow | None = None
+    if spot is not None:
+        value = next((step.price for step in frozen.spot_prices if step.start_at <= at < step.end_at), None)
+        price = None if value is None else value * spot.factor + spot.markup
+        if price is not None and spot.cap is not None:
+            price = min(price, spot.cap)
+        if price is not None and spot.floor is not None:
+            price = max(price, spot.floor)
+        now = SpotNow(series or spot.series, price)
+    card = price_card(tariff.spec, vat_percent, tariff_version_id=tariff_version_id, spot_now=now)
+    return replace(card, example=_example(tariff, vat_percent, connector, at, frozen))
+
+
+def price_card(
+    spec: TariffSpec, vat_percent: Decimal, *, tariff_version_id: int, spot_now: SpotNow | None = None
+) -> PriceCard:
     """The card of one tariff where `vat_percent` is the country's rate; a component's own rate goes before it."""
-    rows = tuple(row for dimension in _ORDER for row in _rows(spec, dimension, vat_percent))
+    rows = PriceRows(spec, vat_percent, spot_now)
     limits = tuple(_limits(spec, vat_percent))
+    phrases = [*rows.phrases(), *limits]
     return PriceCard(
         tariff_version_id=tariff_version_id,
         currency=spec.currency,
-        sentence=_sentence(rows, limits, spec.currency),
-        rows=rows,
+        sentence=", ".join(phrases) if phrases else _("Charging is free here."),
+        rows=rows.rows(),
         limits=limits,
         tax_note=_tax_note(spec, vat_percent),
     )
 
 
-def _rows(spec: TariffSpec, dimension: Dimension, vat_percent: Decimal) -> list[PriceRow]:
-    """The elements that price a dimension in the order they are tried, up to the first that always applies."""
-    rows: list[PriceRow] = []
-    for element in spec.elements:
-        component = element.component(dimension)
-        if component is None or element.restrictions.reservation is not None:
-            continue
-        when = condition_words(element.restrictions)
-        if not when and rows:
-            when = _("at all other times")
-        gross = _gross(spec, component, vat_percent)
-        rows.append(_row(spec.currency, dimension, gross, when=when, steps=_steps(component)))
-        if element.restrictions == type(element.restrictions)():
-            return rows
-    if rows and dimension is not Dimension.FLAT:
-        rows.append(_row(spec.currency, dimension, Decimal(0), when=_("at all other times")))
-    return rows
-
-
-def _row(currency: str, dimension: Dimension, gross: Decimal, *, when: str = "", steps: str = "") -> PriceRow:
-    label = {
-        Dimension.ENERGY: _("Energy"),
-        Dimension.TIME: _("Time while charging"),
-        Dimension.FLAT: _("Each session"),
-        Dimension.PARKING_TIME: _("Time after charging has ended"),
-    }[dimension]
-    return PriceRow(
-        dimension=dimension,
-        label=label,
-        gross=gross,
-        price=_per_unit(currency, dimension, gross),
-        when=when,
-        steps=steps,
+def _example(
+    tariff: CompiledTariff, vat_percent: Decimal, connector: Connector, at: datetime, frozen: FrozenInputs
+) -> str:
+    energy_wh = kwh_to_wh(_EXAMPLE_KWH[connector.power_class])
+    power_w = min(connector.max_power_w * _SHARE_OF_POWER, Decimal(_MOST_POWER_W))
+    steps = (energy_wh * _MINUTES_PER_HOUR / power_w / _EXAMPLE_STEP).to_integral_value(ROUND_CEILING)
+    seconds = int(steps) * _EXAMPLE_STEP * _MINUTES_PER_HOUR
+    counted = frozen
+    if _counts_month(tariff.spec) and frozen.month_to_date_wh is None:
+        counted = replace(frozen, month_to_date_wh=Decimal(0))
+    rated = rate(
+        tariff,
+        assumed_periods(start_at=at, energy_wh=energy_wh, charging_seconds=seconds),
+        **counted.for_rating(),
+        default_vat_percent=vat_percent,
     )
+    return _("%(energy)s in %(time)s: %(amount)s") % {
+        "energy": energy_words(energy_wh),
+        "time": duration_words(seconds),
+        "amount": money_words(rated.payable().gross, rated.currency),
+    }
 
 
-def _per_unit(currency: str, dimension: Dimension, gross: Decimal) -> str:
-    if gross == 0:
-        return _("free")
-    if dimension is Dimension.ENERGY:
-        return _("%(price)s/kWh") % {"price": unit_price_words(gross, currency)}
-    if dimension is Dimension.FLAT:
-        return unit_price_words(gross, currency)
-    return time_price_words(gross, currency)
-
-
-def time_price_words(per_hour: Decimal, currency: str) -> str:
-    """A price of time, per minute where four decimals hold that exactly: “0.238 €/min”, else “5.00 €/h”."""
-    per_minute = per_hour / _MINUTES_PER_HOUR
-    if per_minute == per_minute.quantize(_MINUTE_PLACES):
-        return _("%(price)s/min") % {"price": unit_price_words(per_minute, currency)}
-    return _("%(price)s/h") % {"price": unit_price_words(per_hour, currency)}
-
-
-def _steps(component: PriceComponent) -> str:
-    """The billing block in words, where it is coarser than a reader would expect."""
-    if component.dimension is Dimension.ENERGY and component.step_size > 1:
-        return _("counted in steps of %(step)s") % {"step": energy_words(Decimal(component.step_size))}
-    if component.dimension in (Dimension.TIME, Dimension.PARKING_TIME) and component.step_size > 1:
-        return _("counted in steps of %(step)s") % {"step": duration_words(component.step_size)}
-    return ""
-
-
-def _gross(spec: TariffSpec, component: PriceComponent, vat_percent: Decimal) -> Decimal:
-    if spec.tax_included is not TaxIncluded.NO:
-        return component.price
-    percent = vat_percent if component.vat_percent is None else component.vat_percent
-    return component.price * (100 + percent) / 100
+def _counts_month(spec: TariffSpec) -> bool:
+    tiers = spec.extensions.energy_tiers if spec.extensions is not None else None
+    return tiers is not None and tiers.per is TierPeriod.MONTH
 
 
 def _limits(spec: TariffSpec, vat_percent: Decimal) -> list[str]:
@@ -176,43 +185,13 @@ def _limit_gross(spec: TariffSpec, limit: PriceLimit | None, vat_percent: Decima
     return limit.net * (100 + vat_percent) / 100
 
 
-def _sentence(rows: Sequence[PriceRow], limits: Sequence[str], currency: str) -> str:
-    phrases: list[str] = []
-    for dimension in _ORDER:
-        priced = [row for row in rows if row.dimension is dimension]
-        if any(row.gross for row in priced):
-            phrases.append(_phrase(dimension, priced, currency, is_first=not phrases))
-    if not phrases and not limits:
-        return _("Charging is free here.")
-    return ", ".join([*phrases, *limits])
-
-
-def _phrase(dimension: Dimension, rows: Sequence[PriceRow], currency: str, *, is_first: bool) -> str:
-    """One dimension in a few words: its price with its condition, or its range where it depends on several."""
-    words = {
-        Dimension.ENERGY: "%(price)s",
-        Dimension.TIME: _("%(price)s while charging"),
-        Dimension.FLAT: _("%(price)s per session"),
-        Dimension.PARKING_TIME: _("%(price)s once charging has ended"),
-    }[dimension]
-    form = words if is_first else _("plus %(words)s") % {"words": words}
-    priced = [row for row in rows if row.gross]
-    distinct = sorted({row.gross for row in rows})
-    if len(distinct) == 1:
-        return form % {"price": priced[0].price}
-    if len(priced) == 1:
-        return f"{form % {'price': priced[0].price}} ({priced[0].when})"
-    low, high = (_per_unit(currency, dimension, gross) for gross in (distinct[0], distinct[-1]))
-    price = _("up to %(high)s depending on the moment")
-    if distinct[0]:
-        price = _("%(low)s to %(high)s depending on the moment")
-    return form % {"price": price % {"low": low, "high": high}}
-
-
 def _tax_note(spec: TariffSpec, vat_percent: Decimal) -> str:
     if spec.tax_included is TaxIncluded.NOT_APPLICABLE:
         return _("No VAT is added.")
     own = {component.vat_percent for element in spec.elements for component in element.components}
+    named = spec.extensions or Extensions()
+    priced = (named.service_fee, named.connection_fee, named.energy_tiers, named.spot)
+    own |= {one.vat_percent for one in priced if one is not None}
     percents = sorted({vat_percent if percent is None else percent for percent in own})
     listed = ", ".join(f"{number_words(percent, 2)} %" for percent in percents)
     return _("All prices include VAT (%(percents)s).") % {"percents": listed}
