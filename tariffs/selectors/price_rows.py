@@ -120,7 +120,7 @@ class PriceRows:
             for form, limit in ((_("at least %(price)s"), spot.floor), (_("at most %(price)s"), spot.cap))
             if limit is not None
         ]
-        now = self._spot_now and self._spot_now.price
+        now = self._spot_now.price if self._spot_now is not None else None
         if now is not None:
             limits.append(_("now %(price)s") % {"price": gross_words(now)})
         yield PriceRow(
@@ -259,7 +259,8 @@ class PriceRows:
         }[dimension]
         form = words if is_first else _("plus %(words)s") % {"words": words}
         if dimension is Dimension.ENERGY and (self._named.spot or self._named.energy_tiers):
-            return form % {"price": "; ".join(_priced_when(row) for row in rows)}
+            in_words = sorted(rows, key=lambda row: row.gross == 0)
+            return form % {"price": "; ".join(_priced_when(row) for row in in_words)}
         asides = [row for row in rows if row.gross is None or self._is_aside(row)]
         rows = [row for row in rows if row not in asides]
         priced = [row for row in rows if row.gross]
@@ -297,6 +298,8 @@ def _flat_phrase(row: PriceRow, *, is_first: bool) -> str:
 
 
 def _priced_when(row: PriceRow) -> str:
+    if row.gross == 0:
+        return _("free %(when)s") % {"when": row.when}
     return f"{row.price} ({row.when})" if row.when else row.price
 
 

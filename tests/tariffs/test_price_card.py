@@ -191,8 +191,8 @@ def test_idle_rules_are_told_with_the_price_of_parking() -> None:
         ("Time after charging has ended", "at most 12.00 €", "in one session"),
     ]
     assert plain(found.sentence) == (
-        "0.49 €/kWh, plus 0.10 €/min once charging has ended; free (in the first 15 min after charging has ended); "
-        "free (22:00 to 06:00); at most 12.00 € (in one session)"
+        "0.49 €/kWh, plus 0.10 €/min once charging has ended; free in the first 15 min after charging has ended; "
+        "free 22:00 to 06:00; at most 12.00 € (in one session)"
     )
 
 
