@@ -64,6 +64,8 @@ SCOPED: Collection[tuple[str, str]] = (
     ("/api/v1/locations/", ApiKey.Scope.LOCATIONS_READ),
     ("/api/v1/locations/harbour/", ApiKey.Scope.LOCATIONS_READ),
     ("/api/v1/quotes/?connector=X", ApiKey.Scope.QUOTES_READ),
+    ("/api/v1/tariffs/", ApiKey.Scope.TARIFFS_READ),
+    ("/api/v1/tariffs/none/", ApiKey.Scope.TARIFFS_READ),
     ("/api/v1/sessions/", ApiKey.Scope.SESSIONS_READ),
     ("/api/v1/sessions/00000000-0000-4000-8000-000000000000/", ApiKey.Scope.SESSIONS_READ),
     ("/api/v1/commands/", ApiKey.Scope.COMMANDS_READ),
