@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from billing.models import Cdr, ChargingSession, FundingLeg, MeterValue, Payment
 from common import clock
 from config.charts import LineChart, line_chart
+from config.selectors.price_basis import price_basis
 from config.selectors.price_explanation import explain
 from config.selectors.refund_words import refunds_shown
 from invoicing.models import Document
@@ -86,6 +87,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "session": session,
         "cdr": cdr,
         "lines": list(zip(explanation.lines, cdr.lines.all(), strict=True)) if cdr and explanation else [],
+        "basis": price_basis(session, cdr) if cdr else None,
         "rounding": explanation.rounding if explanation else None,
         "legs": list(cdr.legs.select_related("lot")) if cdr else [],
         "refunds": refunds_shown(cdr) if cdr else [],

@@ -18,6 +18,7 @@ from common.spreadsheets import csv_file
 from config.forms.sessions import SessionFilter
 from config.selectors.driver_sessions import live, search_sessions, session_of, sessions_of
 from config.selectors.meter_curve import meter_curve
+from config.selectors.price_basis import price_basis
 from config.selectors.price_explanation import explain
 from config.selectors.refund_words import refunds_shown
 from config.views.access import driver_page
@@ -70,6 +71,7 @@ def session_detail(request: HttpRequest, driver: Driver, public_id: UUID) -> Htt
             "location": session.charge_point.location,
             "cdr": cdr,
             "explanation": explain(session, cdr) if cdr else None,
+            "basis": price_basis(session, cdr) if cdr else None,
             "refunds": refunds_shown(cdr) if cdr else [],
             "curve": meter_curve(session),
         },
