@@ -10,6 +10,8 @@
 | refund a session                        | billing.add_sessionrefund      |
 | take up a card refund that failed       | billing.change_refund          |
 | write off what cannot be collected      | billing.change_fundingleg      |
+| correct a tariff for the past           | billing.add_pricecorrection    |
+| approve or reject a price correction    | billing.change_pricecorrection |
 | start, stop, command a charge point     | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | draft a tariff version                  | tariffs.add_tariffversion      |
@@ -110,6 +112,8 @@ ROLES: dict[str, list[str]] = {
         "billing.change_walletlot",
         "billing.add_sessionrefund",
         "billing.change_refund",
+        "billing.add_pricecorrection",
+        "billing.change_pricecorrection",
         "billing.change_fundingleg",
         "billing.change_chargingsession",
         "invoicing.view_*",

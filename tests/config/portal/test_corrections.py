@@ -1,0 +1,74 @@
+"""Price corrections in the portal: what would change is shown, and another person lets it happen."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from billing.models import PriceCorrection
+from billing.services.correction_application import apply_correction
+from billing.services.corrections import draft_correction, preview_correction
+from tests.billing.factories import NOON
+from tests.billing.refunds.world import paid_session
+from tests.config.portal.staff import browser_of, member
+from tests.factories import component, element, tariff_document
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEY = "8f14e45f-ceea-467f-a8f1-000000000009"
+CONFIRMED = {"key": KEY, "reason": "entered twice", "confirmed": "1"}
+FORTY_CENTS = tariff_document(element(component("ENERGY", "0.40")))
+
+
+def page(name: str, *arguments: int) -> str:
+    return reverse(f"admin:billing_pricecorrection_{name}", args=arguments)
+
+
+def test_made_by_one_and_approved_by_another() -> None:
+    session = paid_session()
+    fina, otto = browser_of("Finance"), browser_of("Owner")
+    form = {
+        "tariff": str(session.tariff_version.tariff_id),
+        "first_day": str(NOON.date()),
+        "last_day": str(NOON.date()),
+    }
+    broken = fina.post(page("new"), {**CONFIRMED, **form, "document": "{}"}).content.decode()
+    assert "tariff.elements" in broken
+    assert not PriceCorrection.objects.exists()
+    assert fina.post(page("new"), {**CONFIRMED, **form, "document": FORTY_CENTS}).status_code == 302
+    correction = preview_correction(correction_id=PriceCorrection.objects.get().pk)
+    assert (correction.author, correction.until - correction.since) == (member(fina), timedelta(days=1))
+
+    shown = fina.get(page("change", correction.pk)).content.decode()
+    for words in ("3.06\xa0€", "10.20\xa0€", "7.14\xa0€", "1 session", page("approve", correction.pk)):
+        assert words in shown, words
+    refused = fina.post(page("approve", correction.pk), CONFIRMED).content.decode()
+    assert "approved by somebody else" in refused
+    asked = otto.post(page("approve", correction.pk), {"key": KEY, "reason": "checked"}).content.decode()
+    assert "3.06\xa0€ goes back to whoever paid, for 1 sessions." in asked
+    assert otto.post(page("approve", correction.pk), CONFIRMED).status_code == 302
+    assert apply_correction(correction_id=correction.pk).state == "applied"
+    csv = otto.get(page("sessions", correction.pk)).getvalue().decode()
+    assert ",EUR,10.2000,7.1400,3.0600,0.0000,applied," in csv
+    assert page("approve", correction.pk) not in otto.get(page("change", correction.pk)).content.decode()
+
+
+@pytest.mark.parametrize("role", ["Support", "Operations", "Read-only"])
+def test_who_may_not_correct_prices_cannot(role: str) -> None:
+    session = paid_session()
+    fina = browser_of("Finance")
+    correction = draft_correction(
+        tariff_id=session.tariff_version.tariff_id,
+        ocpi_text=FORTY_CENTS,
+        since=NOON - timedelta(days=1),
+        until=NOON + timedelta(days=1),
+        reason="x",
+        author_id=member(fina).pk,
+    )
+    preview_correction(correction_id=correction.pk)
+    client = browser_of(role)
+    for address in (page("new"), page("approve", correction.pk), page("reject", correction.pk)):
+        assert client.post(address, CONFIRMED).status_code == 403
+    correction.refresh_from_db()
+    assert (correction.state, session.cdr.gross) == ("previewed", Decimal("10.20"))
