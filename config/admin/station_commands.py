@@ -19,6 +19,7 @@ from config.admin.network_page import command_history
 from locations.models import ChargePoint
 from ocpp_gateway.forms.base import CommandForm
 from ocpp_gateway.forms.registry import bulk_forms, form_of, grouped_forms
+from ocpp_gateway.models import ConfigurationValue
 from ocpp_gateway.services.operator_commands import give_command, give_command_to_many
 
 _HISTORY_LENGTH = 50
@@ -51,7 +52,7 @@ class StationCommandPages(PortalAdmin):
             "point": point,
             "groups": grouped_forms(point.ocpp_version) if request.user.has_perm("ocpp_gateway.add_command") else [],
             "history": command_history(point.pk, length=_HISTORY_LENGTH),
-            "settings": point.configuration_values.order_by("key"),
+            "settings": ConfigurationValue.objects.filter(charge_point=point).order_by("key"),
         }
         return TemplateResponse(request, "admin/portal/network/commands.html", context)
 
