@@ -12,7 +12,7 @@ from config.demo import DemoNetwork, facts, install_demo
 
 class Command(BaseCommand):
     help = (
-        "Install the demo network: two regions, eight charge points, every contract type, people with their cards. "
+        "Install the demo network: two regions, nine charge points, every contract type, people with their cards. "
         "Safe to repeat. Log-ins share one published password, so it refuses to run where real money moves."
     )
 

@@ -59,7 +59,7 @@ def test_the_network_is_the_one_described() -> None:
     demo()
     assert set(ContractType.objects.values_list("billing_model", flat=True)) == set(ContractType.BillingModel.values)
     assert set(Connector.objects.values_list("power_class", flat=True)) == {"AC", "DC", "HPC"}
-    assert ChargePoint.objects.count() == 8
+    assert ChargePoint.objects.count() == 9
     point = ChargePoint.objects.get(identity="DEMO-HPC-1")
     assert key_matches(point, demo_key("DEMO-HPC-1").encode())
     assert not Tariff.objects.exclude(versions__status="published").exists()
