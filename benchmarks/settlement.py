@@ -1,10 +1,13 @@
 """Settling wallet sessions on PostgreSQL beside pgbench's TPC-B-like transactions on the same server.
 
-settlement: everything the settlement task does with a session. One transaction that locks the session and the driver's
-accounts, reads tariff, contract, meter values, lots, hold and system accounts, rates the session, and writes a Cdr, its
-cost line, the funding leg, the ledger transaction with three entries (wallet, revenue, VAT; hash chain included), the
-wallet, its lot, the captured hold and the session; then the commit. Not in it: django-q fetching the task.
-Each session is an hour at an AC connector with a register value every five minutes, of one of 100 drivers.
+together: everything that settling does with sessions that wait, as the sweep does it and as a task does it after a
+burst: groups of up to 32 in one transaction that locks the sessions and their drivers' accounts, reads tariffs,
+contracts, meter values, lots, holds and system accounts, rates each session, and writes for each a Cdr, its cost line,
+the funding leg, the ledger transaction with three entries (wallet, revenue, VAT; hash chain included), the wallet, its
+lot, the captured hold and the session; then the commit. Not in it: django-q fetching the task.
+Each session is an hour at a 22 kW connector with a register value every five minutes, of one of 100 drivers.
+
+settlement: the same one session at a time, a transaction each.
 
 posting: the part of it that is the ledger's, through the one posting function: lock the wallet, chain and write the
 same three entries, move the balance, commit.
@@ -32,9 +35,14 @@ from typing import Any
 
 CLIENTS = (1, 2, 8)
 ROUNDS = 3
-PER_ROUND = {1: 1200, 2: 2400, 8: 4000}
-WARM_UP = 60
-PGBENCH_SECONDS = 3
+VERBS = ("together", "settle", "post")
+PER_ROUND = {
+    "together": {1: 640, 2: 1280, 8: 2560},
+    "settle": {1: 200, 2: 400, 8: 800},
+    "post": {1: 600, 2: 1200, 8: 2400},
+}
+WARM_UP = 32
+PGBENCH_SECONDS = 2
 PGBENCH_SCALE = 10
 DRIVERS = 100
 METER_VALUES = 12
@@ -55,11 +63,10 @@ def run() -> dict[str, Any]:
         _run([pgbench, "-i", "-q", "-s", str(PGBENCH_SCALE), rival], server)
         _inside("prepare", name)
         results = {}
-        for verb in ("settle", "post"):
+        for verb in VERBS:
             results[verb] = _beside_pgbench(verb, name, lambda clients: _pgbench(pgbench, rival, clients, server))
-            if verb == "settle":
-                _inside("verify", name)
-    return {"aim": 0.7, "settlement": results["settle"], "posting": results["post"]}
+        _inside("verify", name)
+    return {"aim": 0.7, "together": results["together"], "settlement": results["settle"], "posting": results["post"]}
 
 
 def _beside_pgbench(verb: str, name: str, rival: Callable[[int], float]) -> dict[str, Any]:
@@ -67,11 +74,13 @@ def _beside_pgbench(verb: str, name: str, rival: Callable[[int], float]) -> dict
     ours: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     theirs: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     done = 0
+    if verb == "settle":
+        done = ROUNDS * sum(_units_of("together", clients) for clients in CLIENTS)
     for _ in range(ROUNDS):
         for clients in CLIENTS:
             theirs[clients].append(rival(clients))
             ours[clients].append(_work_off(verb, name, clients, after=done))
-            done += _units_of(clients)
+            done += _units_of(verb, clients)
     return {
         "ratio_to_pgbench": {
             str(clients): round(statistics.median(ours[clients]) / statistics.median(theirs[clients]), 2)
@@ -127,14 +136,14 @@ def _inside(verb: str, name: str) -> None:
     subprocess.run([sys.executable, "-m", "benchmarks.settlement", verb], env=_child_environment(name), check=True)
 
 
-def _units_of(clients: int) -> int:
+def _units_of(verb: str, clients: int) -> int:
     """How many sessions or postings one round with so many clients uses up."""
-    return PER_ROUND[clients] + WARM_UP * clients
+    return PER_ROUND[verb][clients] + WARM_UP * clients
 
 
 def _work_off(verb: str, name: str, clients: int, *, after: int) -> float:
     """Sessions or postings per second by `clients` processes, from the common start to the last end."""
-    each = PER_ROUND[clients] // clients
+    each = PER_ROUND[verb][clients] // clients
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.settlement", verb, str(after), str(each), str(clients), str(index)],
@@ -174,12 +183,14 @@ def _prepare() -> None:
 
     call_command("migrate", verbosity=0)
     contract_type = ContractTypeFactory(wallet=True)
-    template = EndedSessionFactory(contract_type=contract_type, outcome="in_review", review_reason="template")
+    template = EndedSessionFactory(
+        contract_type=contract_type, connector__max_power_w=22_000, outcome="in_review", review_reason="template"
+    )
     contracts = [ContractFactory(contract_type=contract_type) for _ in range(DRIVERS)]
     for contract in contracts:
         fill_wallet(contract.driver, "1000000.00")
     wallets = {row.driver_id: row.pk for row in LedgerAccount.objects.filter(code="wallet")}
-    count = ROUNDS * sum(_units_of(clients) for clients in CLIENTS)
+    count = ROUNDS * sum(_units_of(verb, clients) for verb in ("together", "settle") for clients in CLIENTS)
     sessions = []
     for index in range(count):
         contract = contracts[index % DRIVERS]
@@ -237,24 +248,27 @@ def _prepare() -> None:
 def _work(verb: str, after: int, each: int, clients: int, index: int) -> None:
     """Warm up, say so, wait for the word, do `each` units: every so-many-th of those after the first `after`."""
     from billing.models import ChargingSession
-    from billing.services.settlement import settle
+    from billing.services.settlement import GROUP, settle, settle_these
 
     # The first session is the template of the others.
     sessions = ChargingSession.objects.order_by("pk").values_list("pk", "driver_id")[1 + after :]
     share = list(sessions[: (each + WARM_UP) * clients][index::clients])
 
-    def work(session_id: int, driver_id: int) -> None:
-        if verb == "settle":
-            settle(session_id)
+    def work(units: list[tuple[int, int]]) -> None:
+        if verb == "together":
+            for start in range(0, len(units), GROUP):
+                settle_these(session_id for session_id, _ in units[start : start + GROUP])
+        elif verb == "settle":
+            for session_id, _ in units:
+                settle(session_id)
         else:
-            _post(session_id, driver_id)
+            for session_id, driver_id in units:
+                _post(session_id, driver_id)
 
-    for unit in share[:WARM_UP]:
-        work(*unit)
+    work(share[:WARM_UP])
     print("ready", flush=True)
     sys.stdin.readline()
-    for unit in share[WARM_UP:]:
-        work(*unit)
+    work(share[WARM_UP:])
     print("done", flush=True)
 
 
@@ -286,7 +300,7 @@ def main() -> None:
     verb, *arguments = sys.argv[1:] or ["run"]
     if verb == "prepare":
         _prepare()
-    elif verb in ("settle", "post"):
+    elif verb in VERBS:
         _work(verb, *map(int, arguments))
     elif verb == "verify":
         from billing.services.books import assert_books

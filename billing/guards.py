@@ -94,21 +94,22 @@ GUARDS = [
         message="a card refund keeps its terms",
     ),
     refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
-    # Deferred: a transaction may be written in several statements, but it cannot be committed unbalanced.
+    # Once per statement: whoever writes a transaction's entries writes them all at once.
     Guard(
         name="billing_ledgerentry_zero_sum",
         table="billing_ledgerentry",
         kind="trigger",
         postgresql=(
             "CREATE OR REPLACE FUNCTION billing_ledgerentry_zero_sum_fn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            "IF (SELECT sum(CASE side WHEN 'debit' THEN amount ELSE -amount END) FROM billing_ledgerentry "
-            "WHERE transaction_id = NEW.transaction_id) <> 0 THEN "
+            "IF EXISTS (SELECT FROM billing_ledgerentry "
+            "WHERE transaction_id = ANY(ARRAY(SELECT transaction_id FROM written)) GROUP BY transaction_id "
+            "HAVING sum(CASE side WHEN 'debit' THEN amount ELSE -amount END) <> 0) THEN "
             "RAISE EXCEPTION 'the entries of a ledger transaction must sum to zero' "
             "USING ERRCODE = 'integrity_constraint_violation'; END IF; "
             "RETURN NULL; END $$",
             "DROP TRIGGER IF EXISTS billing_ledgerentry_zero_sum ON billing_ledgerentry",
-            "CREATE CONSTRAINT TRIGGER billing_ledgerentry_zero_sum AFTER INSERT ON billing_ledgerentry "
-            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_ledgerentry_zero_sum_fn()",
+            "CREATE TRIGGER billing_ledgerentry_zero_sum AFTER INSERT ON billing_ledgerentry "
+            "REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION billing_ledgerentry_zero_sum_fn()",
         ),
     ),
 ]

@@ -22,7 +22,7 @@ SCHEDULES = [
 
 def settle_session(session_id: int) -> None:
     """A session ended: settle it."""
-    settlement.settle(session_id)
+    settlement.settle_with_others(session_id=session_id)
 
 
 def sweep() -> int:

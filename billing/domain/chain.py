@@ -10,6 +10,7 @@ from billing.domain.postings import Posting, natural_change
 
 # What the first entry of an account follows.
 GENESIS = ""
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def link_hash(
         transaction_key,
         occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
     ]
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_compact(content).encode()).hexdigest()
 
 
 def extend(tip: Tip, posting: Posting, *, transaction_key: str, occurred_at: datetime) -> Link:

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from common.units import SECONDS_PER_HOUR
+
 # Meters and clocks are allowed a tenth above rated power x time, and a little for very short stays.
 POWER_MARGIN = Decimal("1.1")
 SMALL_CHANGE_WH = Decimal(500)
 # OCPP 1.6 rounds meterStop to whole Wh while meter values carry decimals.
 WHOLE_WH = Decimal(1)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ def is_plausible(*, energy_wh: Decimal, rated_power_w: int | None, duration: tim
     """Whether a connector of this rating can have delivered that much in that time; True where either is unknown."""
     if rated_power_w is None or duration is None:
         return True
-    hours = Decimal(max(int(duration.total_seconds()), 0)) / 3600
-    return energy_wh <= rated_power_w * hours * POWER_MARGIN + SMALL_CHANGE_WH
+    seconds = max(duration // _SECOND, 0)
+    return (energy_wh - SMALL_CHANGE_WH) * SECONDS_PER_HOUR <= rated_power_w * seconds * POWER_MARGIN
 
 
 def judge_register(reading: RegisterReading) -> RegisterVerdict:

@@ -16,6 +16,7 @@ OWNER_CODES = frozenset({"wallet", "receivable", "host_payable"})
 DEBIT_CODES = frozenset(
     {"receivable", "psp_clearing", "bank_clearing", "promo_expense", "open_access_expense", "psp_fees", "bad_debt"}
 )
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Side(StrEnum):
@@ -111,5 +112,4 @@ def content_hash(event: str, currency: str, reference: str, postings: Iterable[t
     When it happened and its note are left out: a repeated request comes later and is still the same request.
     """
     rows = sorted([key, str(side), plain(amount)] for key, side, amount in postings)
-    text = json.dumps([event, currency, reference, rows], separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_compact([event, currency, reference, rows]).encode()).hexdigest()

@@ -44,6 +44,8 @@ EARNED_IN: Mapping[LineKind, str | None] = {
 # What staying costs.
 TIME_KINDS = frozenset({LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME, LineKind.IDLE_CAP})
 REVENUE_CODES = ("revenue_energy", "revenue_time", "revenue_fees")
+# The operator's own accounts a settlement can post to.
+SYSTEM_CODES = (*REVENUE_CODES, "vat_payable", "open_access_expense")
 
 
 @dataclass(frozen=True, slots=True)

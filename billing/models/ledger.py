@@ -117,7 +117,7 @@ class LedgerTransaction(models.Model):
     # Unique by constraint rather than by field: the field option would add a second index for LIKE, which nobody asks.
     idempotency_key = models.CharField(_("key"), max_length=120)
     content_hash = models.CharField(max_length=64, editable=False)
-    event = models.SlugField(_("event"), max_length=40)
+    event = models.SlugField(_("event"), max_length=40, db_index=False)
     currency = models.CharField(_("currency"), max_length=3)
     occurred_at = models.DateTimeField(_("occurred at"))
     recorded_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)

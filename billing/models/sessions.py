@@ -81,7 +81,7 @@ class ChargingSession(models.Model):
         Token, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
     )
     driver = models.ForeignKey(
-        Driver, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions"
+        Driver, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
     )
     contract = models.ForeignKey(
         Contract, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False

@@ -76,7 +76,8 @@ class Hold(models.Model):
         Status.EXPIRED: set[str](),
     }
 
-    idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
+    # Unique by constraint, as a ledger transaction's.
+    idempotency_key = models.CharField(_("key"), max_length=120)
     source = models.CharField(_("source"), max_length=8, choices=Source.choices)
     charging_session = models.ForeignKey(ChargingSession, on_delete=models.PROTECT, related_name="holds")
     account = models.ForeignKey(
@@ -95,6 +96,7 @@ class Hold(models.Model):
         verbose_name_plural = _("holds")
         ordering = ["-pk"]
         constraints = [
+            models.UniqueConstraint(fields=["idempotency_key"], name="hold_key_once"),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="hold_amount_positive"),
             models.CheckConstraint(
                 condition=models.Q(captured_amount__gte=0, captured_amount__lte=models.F("amount")),

@@ -4,11 +4,11 @@ The server keeps the plan when the installation allows it (`prepare_threshold` i
 connection pooler that changes servers between transactions). Otherwise the same statement is planned each time.
 """
 
-import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import psycopg
 from django.db import connection
 
@@ -18,8 +18,8 @@ class _PreparingCursor(psycopg.Cursor[tuple[Any, ...]]):
         return super().execute(query, params, prepare=True, **options)
 
 
-def fetch_prepared(sql: str, parameter: Any) -> tuple[Any, ...] | None:
-    """Run `sql` with its one parameter in the current transaction; its first row, or None.
+def fetch_prepared(sql: str, *parameters: Any) -> tuple[Any, ...] | None:
+    """Run `sql` with its parameters in the current transaction; its first row, or None.
 
     As from any of Django's cursors: its errors, its execute wrappers.
     """
@@ -27,19 +27,26 @@ def fetch_prepared(sql: str, parameter: Any) -> tuple[Any, ...] | None:
     # What Django wraps is a driver's cursor; its stubs name the wrapper.
     driver_cursor: Any = _PreparingCursor(connection.connection)
     with connection.make_cursor(driver_cursor) as cursor:
-        cursor.execute(sql, (parameter,))
+        cursor.execute(sql, parameters)
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row
 
 
 def as_json(document: object) -> str:
     """Compact JSON. Decimals become strings, which every numeric column reads exactly; moments keep their zone."""
-    return json.dumps(document, separators=(",", ":"), default=_plain)
+    return orjson.dumps(document, default=_plain).decode()
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment as the server writes it in JSON."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def number_of(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form here")

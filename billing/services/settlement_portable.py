@@ -1,9 +1,11 @@
 """Reading and writing a settlement through the ORM: right on every database, and what SQLite runs."""
 
+from collections.abc import Mapping, Sequence
+
 from billing.domain.metering import Metered
-from billing.domain.plan import PostingPlan
+from billing.domain.plan import AccountState, PostingPlan
 from billing.domain.postings import receivable, wallet
-from billing.domain.settlement import Facts, HeldAmount
+from billing.domain.settlement import SYSTEM_CODES, Facts, HeldAmount
 from billing.domain.waterfall import Source
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount
 from billing.services.accounts import state_of
@@ -12,27 +14,42 @@ from billing.services.lots import lower_lots, open_lots
 from billing.services.rating import metered_of
 from billing.services.settlement_rows import BillRows
 from common.errors import IdempotencyConflict
-from common.locking import lock_row, lock_rows
+from common.locking import lock_rows
 from tariffs.domain.frozen import FrozenInputs
 
 
-def read_facts(session_id: int) -> Facts | None:
-    """Lock the session and its driver's accounts and read what its settlement depends on; None when it is not due.
+def read_facts(session_ids: Sequence[int]) -> list[Facts]:
+    """Lock the sessions and their drivers' accounts and read what their settlement depends on, by id; not of those
+    that are not there or not due.
 
-    Locks: the ChargingSession, then the driver's LedgerAccounts. Raises ChargingSession.DoesNotExist.
+    Locks: the ChargingSessions, then the drivers' LedgerAccounts.
     """
-    session = lock_row(ChargingSession.objects.filter(pk=session_id))
-    if (session.status, session.outcome) != (ChargingSession.Status.ENDED, ChargingSession.Outcome.PENDING):
-        return None
-    session = ChargingSession.objects.select_related(
-        "tariff_version", "contract__contract_type", "charge_point__location"
-    ).get(pk=session_id)
+    due = [
+        session.pk
+        for session in lock_rows(ChargingSession.objects.filter(pk__in=session_ids))
+        if (session.status, session.outcome) == (ChargingSession.Status.ENDED, ChargingSession.Outcome.PENDING)
+    ]
+    sessions = list(
+        ChargingSession.objects.filter(pk__in=due)
+        .select_related("tariff_version", "connector", "contract__contract_type", "charge_point__location")
+        .order_by("pk")
+    )
     own_keys = {
-        wallet(session.driver_id or 0, session.currency).key,
-        receivable(session.driver_id or 0, session.currency).key,
+        account(session.driver_id or 0, session.currency).key
+        for session in sessions
+        for account in (wallet, receivable)
     }
-    accounts = {row.key: state_of(row) for row in lock_rows(LedgerAccount.objects.filter(key__in=own_keys))}
-    purse = accounts.get(wallet(session.driver_id or 0, session.currency).key)
+    states = {row.key: state_of(row) for row in lock_rows(LedgerAccount.objects.filter(key__in=own_keys))}
+    currencies = {session.currency for session in sessions}
+    system: dict[str, dict[str, AccountState]] = {currency: {} for currency in currencies}
+    for row in LedgerAccount.objects.filter(currency__in=currencies, code__in=SYSTEM_CODES, driver=None):
+        system[row.currency][row.key] = AccountState(row.pk)
+    return [_facts(session, states, system[session.currency]) for session in sessions]
+
+
+def _facts(session: ChargingSession, states: Mapping[str, AccountState], system: Mapping[str, AccountState]) -> Facts:
+    purse = states.get(wallet(session.driver_id or 0, session.currency).key)
+    own_keys = [account(session.driver_id or 0, session.currency).key for account in (wallet, receivable)]
     contract_type = session.contract.contract_type if session.contract else None
     location = session.charge_point.location
     return Facts(
@@ -49,7 +66,7 @@ def read_facts(session_id: int) -> Facts | None:
         country=location.country,
         time_zone=location.time_zone,
         metered=_metered(session),
-        accounts=accounts,
+        accounts={**system} | {key: states[key] for key in own_keys if key in states},
         lots=open_lots(purse.id) if purse else [],
         holds=[
             HeldAmount(pk, amount)
@@ -68,11 +85,21 @@ def _metered(session: ChargingSession) -> Metered | None:
     return metered_of(session)
 
 
-def write_bill(rows: BillRows, plan: PostingPlan | None) -> tuple[int, list[int]]:
-    """Write a bill: posting, Cdr, lines, legs, lots, holds, session. The Cdr's id and its card legs' ids.
+def write_bills(bills: Sequence[tuple[BillRows, PostingPlan | None]]) -> tuple[list[int], list[int]]:
+    """Write bills: postings, Cdrs, lines, legs, lots, holds, sessions. The Cdrs' ids in order and all card legs' ids.
 
-    Raises IdempotencyConflict when its key was posted before, which only a session billed twice could do.
+    Raises IdempotencyConflict when a key was posted before, which only a session billed twice could do.
     """
+    cdr_ids: list[int] = []
+    card_legs: list[int] = []
+    for rows, plan in bills:
+        cdr_id, legs = _write_bill(rows, plan)
+        cdr_ids.append(cdr_id)
+        card_legs += legs
+    return cdr_ids, card_legs
+
+
+def _write_bill(rows: BillRows, plan: PostingPlan | None) -> tuple[int, list[int]]:
     posted = write_posting(plan) if plan is not None else None
     if plan is not None and posted is None:
         raise IdempotencyConflict

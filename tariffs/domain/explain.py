@@ -11,23 +11,26 @@ from typing import Any
 from common.units import wh_to_kwh
 from tariffs.domain.compiled import Skipped
 from tariffs.domain.extensions_json import EXTENSION_KEY
-from tariffs.domain.result import CostLine, FreeQuantity, RatedSession, RatingInputs, RoundingPolicy
+from tariffs.domain.result import CostLine, FreeQuantity, RatedSession, RatingInputs
 from tariffs.domain.words import Condition
 
 SHOWN_PLACES = 10
 LEAST_PLACES = 4
+_SHOWN_SCALE = 10**SHOWN_PLACES
 
 
 def shown(value: Fraction | Decimal | None) -> Decimal | None:
     """A number with at least four and at most ten decimals, half up."""
     if value is None:
         return None
-    rounded = RoundingPolicy(SHOWN_PLACES).round(Fraction(value))
-    for places in range(LEAST_PLACES, SHOWN_PLACES):
-        shorter = rounded.quantize(Decimal(1).scaleb(-places))
-        if shorter == rounded:
-            return shorter
-    return rounded
+    numerator, denominator = value.as_integer_ratio()
+    digits, rest = divmod(abs(numerator) * _SHOWN_SCALE, denominator)
+    digits += 2 * rest >= denominator
+    places = SHOWN_PLACES
+    while places > LEAST_PLACES and not digits % 10:
+        digits //= 10
+        places -= 1
+    return Decimal(digits if numerator > 0 else -digits).scaleb(-places)
 
 
 def session_document(rated: RatedSession) -> dict[str, Any]:

@@ -5,6 +5,7 @@ within 34 digits (a third of an hour does not).
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,6 @@ from typing import NamedTuple
 
 from common.currencies import exponent
 from common.errors import VoltledgerError
-from tariffs.domain import jsontext
 from tariffs.domain.compiled import CompiledTariff, Ratio, Skipped
 from tariffs.domain.spot import SpotPrice
 from tariffs.domain.words import Condition
@@ -148,10 +148,10 @@ class RoundingPolicy:
 
     def round(self, value: Fraction) -> Decimal:
         """Exactly rounded: the fraction is never approximated on the way."""
-        scaled = value * 10**self.places
-        whole, rest = divmod(scaled.numerator, scaled.denominator)
+        numerator, denominator = value.as_integer_ratio()
+        whole, rest = divmod(numerator * 10**self.places, denominator)
         # Three digits tell every rounding rule on which side of the half the rest lies.
-        side = (2 * rest > scaled.denominator) - (2 * rest < scaled.denominator)
+        side = (2 * rest > denominator) - (2 * rest < denominator)
         digits = Decimal(whole) + (Decimal(0) if not rest else Decimal("0.5") + Decimal(side) / 4)
         return digits.quantize(Decimal(1), rounding=self.rounding).scaleb(-self.places)
 
@@ -279,7 +279,7 @@ class RatedSession:
                 ],
                 "month_to_date_wh": _text(self.inputs.month_to_date_wh),
             }
-        return hashlib.sha256(jsontext.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _text(value: Fraction | Decimal | None) -> str | None:

@@ -137,6 +137,8 @@ def _points(started_at: datetime, ended_at: datetime, samples: Sequence[MeterSam
 
 
 def _cuts(tariff: CompiledTariff, first: _Point, second: _Point, changes: Sequence[StateChange]) -> list[datetime]:
+    if not (changes or tariff.power_edges or tariff.current_edges):
+        return []
     cuts = {change.at for change in changes if first.at < change.at < second.at}
     for edges, low, high in (
         (tariff.power_edges, first.power_kw, second.power_kw),

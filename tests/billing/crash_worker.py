@@ -55,10 +55,13 @@ def lay(fuse: Fuse) -> None:
 
 def work(verb: str, row_id: int) -> None:
     from billing.services.payments import collect_leg
-    from billing.services.settlement import settle
+    from billing.services.settlement import settle, settle_overdue
+    from common import clock
 
     if verb == "settle":
         settle(row_id)
+    elif verb == "sweep":
+        settle_overdue(now=clock.now())
     else:
         collect_leg(leg_id=row_id)
 

@@ -21,10 +21,11 @@ from billing.selectors.book_checks import CHECKS
 from billing.selectors.wallets import wallet_of
 from billing.services.holds import place_hold
 from billing.services.payment_sweep import sweep_payments
-from billing.services.settlement import settle_overdue
+from billing.services.settlement import settle_overdue, settle_session
 from common import clock
 from tests.billing.factories import EndedSessionFactory, eur, fill_wallet
 from tests.billing.payments.world import charged_at_bank, owed_by, save_card, work_off_queue
+from tests.factories import ContractFactory, ContractTypeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,6 +110,36 @@ def test_settlement_killed_at_every_step(worker: Worker) -> None:
         assert owed_by(session.driver_id) == 0
     assert_books_hold()
     # Begin, two reads, the accounts to open, the write, the queue, the commit: before and after each.
+    assert step > 12
+
+
+def test_settling_several_together_killed_at_every_step(worker: Worker) -> None:
+    """Three sessions of one wallet with 25.00 in one transaction: none of them or all of them."""
+    contract = ContractFactory(contract_type=ContractTypeFactory(wallet=True))
+    fill_wallet(contract.driver, "1.00")
+    settle_session(session_id=EndedSessionFactory(contract=contract).pk)
+    step = 0
+    ended_by = signal.SIGKILL.value
+    while ended_by == signal.SIGKILL:
+        step += 1
+        fill_wallet(contract.driver, "25.00")
+        sessions = [EndedSessionFactory(contract=contract) for _ in range(3)]
+        ended_by = worker(step, "sweep", 0)
+        assert ended_by in (signal.SIGKILL, 0)
+        assert Cdr.objects.filter(charging_session__in=sessions).count() in (0, 3)
+
+        restart()
+
+        cdrs = Cdr.objects.filter(charging_session__in=sessions).order_by("charging_session_id")
+        assert [list(cdr.legs.values_list("source", "amount")) for cdr in cdrs] == [
+            [("wallet_cash", Decimal("10.20"))],
+            [("wallet_cash", Decimal("10.20"))],
+            [("wallet_cash", Decimal("4.60")), ("debt", Decimal("5.60"))],
+        ]
+        assert wallet_of(contract.driver_id).balance == eur("0")
+        assert owed_by(contract.driver_id) == Decimal("9.20") + step * Decimal("5.60")
+    assert_books_hold()
+    # What is due, begin, the claim, two reads, the write, the commit: before and after each.
     assert step > 12
 
 

@@ -1,6 +1,8 @@
 """States, guards and locks."""
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import AuditEvent, Contract, Driver
@@ -52,6 +54,18 @@ def test_a_lost_guard_is_reported_and_put_back():
     assert [guard.name for guard in missing_guards(connection)] == ["accounts_auditevent_no_update"]
     install_guards(connection, ["accounts_auditevent"])
     assert missing_guards(connection) == []
+
+
+@pytest.mark.django_db
+def test_migrating_puts_back_a_guard_that_is_missing():
+    """As after an update that brings one: the check that reports it must not stop what installs it."""
+    with connection.cursor() as cursor:
+        drop = "DROP TRIGGER accounts_auditevent_no_update"
+        cursor.execute(drop if connection.vendor == "sqlite" else f"{drop} ON accounts_auditevent")
+    with pytest.raises(SystemCheckError, match=r"common\.E002"):
+        call_command("check", databases=["default"])
+    call_command("migrate", verbosity=0, skip_checks=False)
+    call_command("check", databases=["default"])
 
 
 @pytest.mark.django_db
