@@ -1,4 +1,4 @@
-"""`python -m benchmarks [rating] [settlement] [gateway]`: runs all, or those named; prints one JSON object of ratios.
+"""`python -m benchmarks [rating] [settlement] [gateway] [replay]`: runs all, or those named; prints one JSON object.
 
 Each benchmark measures ours beside a plain rival in the same run on the same machine; only the ratios carry over to
 another machine.
@@ -12,7 +12,7 @@ from importlib import import_module
 
 import django
 
-NAMES = ("rating", "settlement", "gateway")
+NAMES = ("rating", "settlement", "gateway", "replay")
 
 
 def main() -> None:

@@ -24,12 +24,13 @@ def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[object]]
     Numbers stay numbers, moments are ISO 8601, nothing is an empty cell. Everything else is text, and text a
     spreadsheet would take for a formula is quoted.
     """
-    response = StreamingHttpResponse(_lines(heading, rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(heading, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def csv_lines(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of such a file."""
     writer = csv.writer(_Echo())
     yield "\ufeff" + str(writer.writerow(heading))
     for row in rows:
