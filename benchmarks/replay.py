@@ -115,5 +115,5 @@ def _write(count: int) -> None:
             )
             for session in sessions
             for step in range(1, METER_VALUES)
-            for at in [session.started_at + timedelta(minutes=5 * step)]  # type: ignore[operator]
+            for at in [session.started_at + timedelta(minutes=5 * step)]
         )

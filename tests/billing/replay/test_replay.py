@@ -79,8 +79,8 @@ class TestTheCommand:
 
     def test_by_location_and_customer_group(self) -> None:
         fleet, home = billed(), billed(used_wh=30_000)
-        fleet.driver.customer_group = CustomerGroupFactory(code="fleet")  # type: ignore[union-attr]
-        fleet.driver.save()  # type: ignore[union-attr]
+        fleet.driver.customer_group = CustomerGroupFactory(code="fleet")
+        fleet.driver.save()
         found = run(draft())
         assert {entry["location"]: entry["before"]["gross"] for entry in found["locations"]} == {
             fleet.charge_point.location.code: Decimal("10.20"),
@@ -123,8 +123,8 @@ class TestTheCommand:
 
     def test_every_session_in_a_file_that_runs_nothing_in_a_spreadsheet(self, tmp_path: Path) -> None:
         session = billed()
-        session.driver.customer_group = CustomerGroupFactory(code="-2+3")  # type: ignore[union-attr]
-        session.driver.save()  # type: ignore[union-attr]
+        session.driver.customer_group = CustomerGroupFactory(code="-2+3")
+        session.driver.save()
         run(draft(), "--csv", str(tmp_path / "replay.csv"))
         with (tmp_path / "replay.csv").open(encoding="utf-8-sig", newline="") as file:
             (row,) = csv.DictReader(file)
