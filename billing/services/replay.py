@@ -31,7 +31,7 @@ def replay(
     chunk_size: int = CHUNK,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[ReplayedSession]:
-    """Price the billed sessions of `selection` by the tariff `document`, oldest id first. Three queries and
+    """Price the billed sessions of `selection` by the tariff `document`, oldest id first. Four queries and
     `chunk_size` sessions in memory at a time; `progress` is told how many are done after each chunk.
 
     `customer_group` is the driver's own group, else the one of the contract type, else empty. Raises BadInput.
