@@ -7,14 +7,17 @@ from typing import Any, Final, Protocol
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
+from django.conf import settings
 
 from ocpp_gateway.domain.admission import (
     Credentials,
     is_browser,
     negotiate,
+    read_client_certificate,
     read_credentials,
     read_identity,
 )
+from ocpp_gateway.domain.certificates import ClientCertificate
 from ocpp_gateway.domain.frames import Call, CallError, ErrorCode, Frame, Malformed, parse_frame
 from ocpp_gateway.gateway import gateway_of_this_loop
 from ocpp_gateway.handlers.dialects import DIALECTS
@@ -50,7 +53,14 @@ class Door(Protocol):
 
     def enter(self) -> None: ...
     async def leave(self) -> None: ...
-    async def admit(self, identity: str, credentials: Credentials | None, *, is_encrypted: bool) -> Station | None: ...
+    async def admit(
+        self,
+        identity: str,
+        credentials: Credentials | None,
+        *,
+        is_encrypted: bool,
+        certificate: ClientCertificate | None = None,
+    ) -> Station | None: ...
     async def has_live_socket(self, station: Station, remote_address: str) -> bool: ...
     def answers_of(self, station: Station) -> Answers: ...
     async def opened(self, link: StationLink, *, subprotocol: str) -> None: ...
@@ -110,7 +120,8 @@ class StationConsumer(AsyncConsumer):
         headers = dict(self.scope["headers"])
         credentials = read_credentials(headers.get(b"authorization", b""))
         is_encrypted = self.scope.get("scheme") == "wss"
-        station = await self._door.admit(identity, credentials, is_encrypted=is_encrypted)
+        certificate = read_client_certificate(headers, proxy_secret=settings.OCPP_PROXY_SECRET)
+        station = await self._door.admit(identity, credentials, is_encrypted=is_encrypted, certificate=certificate)
         client = self.scope.get("client")
         remote_address = str(client[0]) if client else ""
         if station is None:

@@ -21,6 +21,7 @@ from django.db import InterfaceError, OperationalError
 from common import clock
 from ocpp_gateway.database_threads import DatabaseThreads
 from ocpp_gateway.domain.admission import Credentials
+from ocpp_gateway.domain.certificates import ClientCertificate
 from ocpp_gateway.domain.command_sets import commands_of
 from ocpp_gateway.domain.defects import Refusal
 from ocpp_gateway.domain.frames import (
@@ -42,6 +43,7 @@ from ocpp_gateway.services import commands, connections, wakeups
 from ocpp_gateway.services.admission import Station, admit_station, note_second_socket
 from ocpp_gateway.services.foreign_transactions import note_foreign_transaction
 from ocpp_gateway.services.rounds import Round, do_round
+from ocpp_gateway.station_watch import StationWatch
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Gateway:
         self._heard_from: set[int] = set()
         self._noted_at: dict[int, float] = {}
         self._noted_foreign_at: dict[int, float] = {}
+        self._watch = StationWatch(self._threads)
         self._users = 0
         self._woken = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -109,11 +112,22 @@ class Gateway:
 
     # Sockets --------------------------------------------------------------------------------------------------
 
-    async def admit(self, identity: str, credentials: Credentials | None, *, is_encrypted: bool) -> Station | None:
+    async def admit(
+        self,
+        identity: str,
+        credentials: Credentials | None,
+        *,
+        is_encrypted: bool,
+        certificate: ClientCertificate | None = None,
+    ) -> Station | None:
         """See services.admission.admit_station. None also while the database is out of reach: stations try again."""
         try:
             return await self._threads.run(
-                admit_station, identity=identity, credentials=credentials, is_encrypted=is_encrypted
+                admit_station,
+                identity=identity,
+                credentials=credentials,
+                is_encrypted=is_encrypted,
+                certificate=certificate,
             )
         except DatabaseFailure:
             logger.exception("%s could not be let in: the database failed", identity)
@@ -201,6 +215,8 @@ class Gateway:
         await stored
         self.log_outgoing(link, answer, encoded, call.action)
         await link.send(encoded)
+        if reply.clock_reading is not None or reply.is_boot:
+            await self._watch.follow_clock(link, reply)
         await self._notify(*reply.changed_sessions, network=reply.network_changed)
 
     async def refuse(self, link: StationLink, error: CallError) -> None:
@@ -298,6 +314,8 @@ class Gateway:
                 for link in links.values():
                     if outcome.current is not None and link.connection_id not in outcome.current:
                         await link.replace()
+                for charge_point_id, station in outcome.stations.items():
+                    await self._watch.update(links.get(charge_point_id), station)
                 for command in outcome.commands:
                     task = asyncio.get_running_loop().create_task(self._deliver(command))
                     self._deliveries.add(task)

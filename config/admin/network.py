@@ -25,6 +25,7 @@ from config.admin.station_commands import StationCommandPages
 from locations.models import ChargePoint, Connector, Evse
 from locations.services.admission import set_admission
 from locations.services.credentials import issue_key
+from ocpp_gateway.services.key_rotation import rotate_key
 from ocpp_gateway.services.remote import remote_start
 
 
@@ -55,6 +56,20 @@ class EvseAdmin(AuditedAdmin):
     search_fields = ("charge_point__identity",)
     list_select_related = ("charge_point",)
     autocomplete_fields = ("charge_point",)
+
+
+class NewKeyForm(ActionForm):
+    """How the new key gets to the charge point."""
+
+    way = forms.ChoiceField(
+        label=gettext_lazy("How it gets there"),
+        choices=[
+            ("shown", gettext_lazy("Show it to me: I enter it at the charge point")),
+            ("sent", gettext_lazy("Send it over the present connection: nobody sees it")),
+        ],
+        initial="shown",
+        widget=UnfoldAdminSelectWidget,
+    )
 
 
 class RemoteStartForm(ActionForm):
@@ -279,13 +294,22 @@ class ChargePointAdmin(StationCommandPages, AuditedAdmin):
         title = _("New key for %(point)s") % {"point": point}
 
         def describe(cleaned: dict[str, Any]) -> list[str]:
+            if cleaned["way"] == "sent":
+                return [
+                    _("A new random key is made and sent to %(point)s.") % {"point": point},
+                    _("The present key stays valid until it accepts the new one, and for good if it refuses."),
+                    _("Reason: %(reason)s") % cleaned,
+                ]
             return [
                 _("A new random key is made for %(point)s and shown once.") % {"point": point},
                 _("The present key stays valid until the charge point has connected with the new one."),
                 _("Reason: %(reason)s") % cleaned,
             ]
 
-        def perform(cleaned: dict[str, Any]) -> HttpResponse:
+        def perform(cleaned: dict[str, Any]) -> str | HttpResponse:
+            if cleaned["way"] == "sent":
+                rotate_key(charge_point_id=point.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+                return _("The new key is on its way. Its answer appears among the commands.")
             key = issue_key(charge_point_id=point.pk, actor_id=request.user.pk, reason=cleaned["reason"])
             context = {
                 **self.admin_site.each_context(request),
@@ -301,7 +325,7 @@ class ChargePointAdmin(StationCommandPages, AuditedAdmin):
             model_admin=self,
             title=title,
             submit=_("Make a new key"),
-            form_class=ActionForm,
+            form_class=NewKeyForm,
             back_url=self._address(point),
             describe=describe,
             perform=perform,

@@ -221,6 +221,8 @@ OCPI_PARTY_ID = env("OCPI_PARTY_ID", default="VLT")
 OCPP_KEY_PEPPER = env("OCPP_KEY_PEPPER", default="")
 OCPP_HEARTBEAT_SECONDS = env.int("OCPP_HEARTBEAT_SECONDS", default=60)
 OCPP_ALLOW_UNAUTHENTICATED = env.bool("OCPP_ALLOW_UNAUTHENTICATED", default=False)
+# What the TLS proxy in front proves itself with when it passes a client certificate on; empty: none is believed.
+OCPP_PROXY_SECRET = env("OCPP_PROXY_SECRET", default="")
 OCPP_MASK_ID_TAGS = env.bool("OCPP_MASK_ID_TAGS", default=True)
 PRICE_CORRECTION_FOUR_EYES = env.bool("PRICE_CORRECTION_FOUR_EYES", default=True)
 SESSION_FREE_BELOW_SECONDS = env.int("SESSION_FREE_BELOW_SECONDS", default=120)

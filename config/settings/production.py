@@ -7,6 +7,7 @@ from config.settings.base import (
     ALLOWED_HOSTS,
     DATABASES,
     OCPP_KEY_PEPPER,
+    OCPP_PROXY_SECRET,
     PAYMENT_PROVIDER,
     REDIS_URL,
     SECRET_KEY,
@@ -21,6 +22,7 @@ _problems = [
     sentence
     for is_wrong, sentence in (
         (len(SECRET_KEY) < 50, "SECRET_KEY must be set to at least 50 random characters."),
+        (0 < len(OCPP_PROXY_SECRET) < 32, "OCPP_PROXY_SECRET must have at least 32 random characters, or be empty."),
         (len(OCPP_KEY_PEPPER) < 32, "OCPP_KEY_PEPPER must be set to at least 32 random characters."),
         (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS, "ALLOWED_HOSTS must name the host names this site answers to."),
         (not SITE_URL.startswith("https://"), "SITE_URL must be the public https:// address of this site."),

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
@@ -90,6 +91,13 @@ class ChargePoint(models.Model):
 
     def __str__(self) -> str:
         return self.identity
+
+    def clean(self) -> None:
+        """A security profile is raised, never lowered: who holds a key could otherwise be told to forget TLS."""
+        super().clean()
+        before = ChargePoint.objects.filter(pk=self.pk).values_list("security_profile", flat=True).first()
+        if before is not None and self.security_profile is not None and self.security_profile < before:
+            raise ValidationError({"security_profile": _("A security profile can be raised, never lowered.")})
 
 
 class Evse(models.Model):

@@ -56,6 +56,31 @@ def confirm_key(*, charge_point_id: int) -> None:
     ChargePoint.objects.filter(pk=charge_point_id, previous_key_hmac__isnull=False).update(previous_key_hmac=None)
 
 
+@transaction.atomic
+def key_was_taken(*, charge_point_id: int, key: str) -> None:
+    """The station answered that it took `key`: it alone works from here on. Nothing changes for a key replaced since.
+
+    Locks: the charge point's row.
+    """
+    charge_point = lock_row(ChargePoint.objects.filter(pk=charge_point_id))
+    if charge_point.previous_key_hmac is not None and is_present_key(charge_point, key.encode()):
+        charge_point.previous_key_hmac = None
+        charge_point.save(update_fields=["previous_key_hmac"])
+        audit.record(actor_id=None, action="charge_point_key_taken", subject=charge_point)
+
+
+@transaction.atomic
+def key_was_refused(*, charge_point_id: int, key: str) -> None:
+    """The station does not have `key` and never will: the one before it is the only one again. Nothing changes for a
+    key replaced since. Locks: the charge point's row."""
+    charge_point = lock_row(ChargePoint.objects.filter(pk=charge_point_id))
+    if charge_point.previous_key_hmac is not None and is_present_key(charge_point, key.encode()):
+        charge_point.key_hmac = charge_point.previous_key_hmac
+        charge_point.previous_key_hmac = None
+        charge_point.save(update_fields=["key_hmac", "previous_key_hmac"])
+        audit.record(actor_id=None, action="charge_point_key_refused", subject=charge_point)
+
+
 def key_matches(charge_point: ChargePoint | None, presented: bytes) -> bool:
     """True when `presented` is the charge point's key, or its previous one while a rotation is unconfirmed.
 

@@ -52,6 +52,12 @@ def record_boot(
 
 
 @transaction.atomic
+def set_clock_offset(*, charge_point_id: int, seconds: int) -> None:
+    """What is to be added to the moments a station reports."""
+    ChargePoint.objects.filter(pk=charge_point_id).update(clock_offset_seconds=seconds)
+
+
+@transaction.atomic
 def mark_connected(*, charge_point_id: int, ocpp_version: str, at: datetime) -> None:
     """A station's socket is open, and this is the OCPP version spoken on it.
 

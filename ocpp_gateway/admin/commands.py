@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.portal import ReadOnlyAdmin, link_to
+from ocpp_gateway.domain.masking import mask_payload
 from ocpp_gateway.models import Command
 from ocpp_gateway.words import action_words, answer_words
 
@@ -60,7 +61,7 @@ class CommandAdmin(ReadOnlyAdmin):
 
     @display(description=_("as it was asked"))
     def as_asked(self, command: Command) -> SafeString:
-        return _json({command.action: command.payload})
+        return _json({command.action: mask_payload(command.action, command.payload)})
 
     @display(description=_("as it was answered"))
     def as_answered(self, command: Command) -> SafeString | str:

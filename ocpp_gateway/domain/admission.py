@@ -2,10 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
+
+from ocpp_gateway.domain.certificates import ClientCertificate, read_certificate
 
 _LONGEST_IDENTITY: Final = 48
 
@@ -28,6 +31,16 @@ def read_identity(raw_path: bytes) -> str:
     except UnicodeDecodeError:
         return ""
     return identity if len(identity) <= _LONGEST_IDENTITY and identity.isprintable() else ""
+
+
+def read_client_certificate(headers: Mapping[bytes, bytes], *, proxy_secret: str) -> ClientCertificate | None:
+    """The client certificate the proxy in front has verified; None when nobody who knows the secret says so."""
+    presented = headers.get(b"x-proxy-secret", b"")
+    if not proxy_secret or not hmac.compare_digest(presented, proxy_secret.encode()):
+        return None
+    if headers.get(b"x-client-verify") != b"SUCCESS":
+        return None
+    return read_certificate(unquote_to_bytes(headers.get(b"x-client-certificate", b"")).decode("ascii", "replace"))
 
 
 def read_credentials(authorization: bytes) -> Credentials | None:

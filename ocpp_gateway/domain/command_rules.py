@@ -59,6 +59,8 @@ class CommandSet:
     validator: Callable[[str], jsonschema_rs.Validator]
     start: Callable[[StartOrder], Request]
     stop: Callable[[StopOrder], Request]
+    # What makes a station report what it is, as after a restart.
+    boot: Request = ("TriggerMessage", {"requestedMessage": "BootNotification"})
     rules: Mapping[str, CommandRule] = field(default_factory=dict)
     default_rule: CommandRule = field(default_factory=CommandRule)
 

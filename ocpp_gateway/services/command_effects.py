@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from common import clock
+from locations.services.credentials import key_was_refused, key_was_taken
+from ocpp_gateway.domain.masking import is_secret_setting
 from ocpp_gateway.models import Command
 from ocpp_gateway.services.configuration import Setting, setting_of, store_settings
 from ocpp_gateway.services.v201.reports import variables_read, variables_set
@@ -34,6 +36,8 @@ def _configuration_changed(command: Command) -> None:
     """ChangeConfiguration: the value it took, or that it does not know the key."""
     answer = (command.response or {}).get("status")
     key, value = command.payload["key"], command.payload["value"]
+    if is_secret_setting(key):
+        _password_changed(command, value)
     if command.status != Command.Status.ACCEPTED and answer != "NotSupported":
         return
     known = setting_of(command.charge_point_id, key)
@@ -45,6 +49,14 @@ def _configuration_changed(command: Command) -> None:
         needs_reboot=answer == "RebootRequired",
     )
     store_settings(charge_point_id=command.charge_point_id, settings=[setting], at=command.resolved_at or clock.now())
+
+
+def _password_changed(command: Command, key: str) -> None:
+    """Taken: it alone works. Refused or never sent: the one before. No answer: nobody knows, so both work."""
+    if command.status == Command.Status.ACCEPTED:
+        key_was_taken(charge_point_id=command.charge_point_id, key=key)
+    elif command.status in (Command.Status.REJECTED, Command.Status.EXPIRED):
+        key_was_refused(charge_point_id=command.charge_point_id, key=key)
 
 
 EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {

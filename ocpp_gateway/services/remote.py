@@ -75,3 +75,10 @@ def ask_to_stop(*, session_id: int, charge_point_id: int, actor_id: int | None =
         actor_id=actor_id,
         session_id=session_id,
     )
+
+
+@transaction.atomic
+def ask_to_boot(*, charge_point_id: int) -> Command:
+    """Have a station report itself anew: it was let in, and hears so in the answer."""
+    action, payload = commands_of(version_of(charge_point_id)).boot
+    return queue_command(charge_point_id=charge_point_id, action=action, payload=payload)

@@ -9,6 +9,7 @@ from billing.models import ChargingSession
 from billing.services.sessions import cancel_request
 from ocpp_gateway.models import Command
 from ocpp_gateway.selectors.connections import connections_of
+from ocpp_gateway.services.admission import Station, stations_now
 from ocpp_gateway.services.commands import take_commands
 from ocpp_gateway.services.connections import drop_stale_connections, refresh_connections
 from ocpp_gateway.services.v201.waiting import tell_waiting_events
@@ -27,20 +28,23 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`commands` to send now; `current`: the connections that still count, None when this round did not look."""
+    """`commands` to send now; `current`: the connections that still count, None when this round did not look;
+    `stations`: those held as they are known now, as far as this round looked."""
 
     commands: list[Command]
     current: set[UUID] | None
+    stations: dict[int, Station]
     changed_sessions: list[UUID]
 
 
 def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int], now: datetime) -> Outcome:
     """Take the commands due; every few seconds also show that the process lives, look which of its sockets still count,
-    drop what killed processes left behind, cancel requested sessions whose start never came, and give up waiting for
-    events that never come."""
+    drop what killed processes left behind, cancel requested sessions whose start never came, give up waiting for events
+    that never come, and look what operators changed about the stations held."""
     state.heard_from.update(heard_from)
     current: set[UUID] | None = None
     changed: list[UUID] = []
+    stations: dict[int, Station] = {}
     if state.housekept_at is None or now - state.housekept_at >= HOUSEKEEPING_EVERY:
         state.housekept_at = now
         refresh_connections(process_id=state.process_id, heard_from=state.heard_from, at=now)
@@ -48,7 +52,8 @@ def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int]
         drop_stale_connections(now=now)
         changed = cancel_late_starts(now=now) + tell_waiting_events(now=now)
         current = connections_of(state.process_id)
-    return Outcome(take_commands(held=held, now=now), current, changed)
+        stations = stations_now(held) if held else {}
+    return Outcome(take_commands(held=held, now=now), current, stations, changed)
 
 
 def cancel_late_starts(*, now: datetime) -> list[UUID]:

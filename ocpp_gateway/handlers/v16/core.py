@@ -24,7 +24,7 @@ def boot_notification(station: Station, payload: Payload, received_at: datetime)
         firmware_version=payload.get("firmwareVersion") or "",
         at=received_at,
     )
-    return Reply(boot_answer(station, received_at), network_changed=True)
+    return Reply(boot_answer(station, received_at), network_changed=True, is_boot=True)
 
 
 def heartbeat(station: Station, payload: Payload, received_at: datetime) -> Reply:
@@ -32,7 +32,8 @@ def heartbeat(station: Station, payload: Payload, received_at: datetime) -> Repl
 
 
 def status_notification(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    at = moment_of(station, payload, received_at).occurred_at
+    moment = moment_of(station, payload, received_at)
+    at = moment.occurred_at
     number = int(payload["connectorId"])
     status.record_connector_status(
         charge_point_id=station.charge_point_id,
@@ -44,7 +45,12 @@ def status_notification(station: Station, payload: Payload, received_at: datetim
     directive = sessions.connector_status(
         charge_point_id=station.charge_point_id, connector_number=number, status=payload["status"], at=at
     )
-    return Reply(changed_sessions=changed_pages(directive.public_id), network_changed=True)
+    return Reply(
+        changed_sessions=changed_pages(directive.public_id),
+        network_changed=True,
+        # What was missing or could not be read is replaced by our own time, which says nothing.
+        clock_reading=None if moment.reported_at == received_at else moment.reported_at,
+    )
 
 
 def authorize(station: Station, payload: Payload, received_at: datetime) -> Reply:
