@@ -58,7 +58,9 @@ class Sink:
     async def leave(self) -> None:
         pass
 
-    async def admit(self, identity: str, credentials: Credentials | None, *, is_encrypted: bool) -> Station | None:
+    async def admit(
+        self, identity: str, credentials: Credentials | None, *, is_encrypted: bool, certificate: object = None
+    ) -> Station | None:
         return Station(charge_point_id=1, identity=identity, ocpp_version="1.6", is_admitted=True)
 
     async def has_live_socket(self, station: Station, remote_address: str) -> bool:
