@@ -68,6 +68,7 @@ class NewKeyForm(ActionForm):
             ("sent", gettext_lazy("Send it over the present connection: nobody sees it")),
         ],
         initial="shown",
+        required=False,
         widget=UnfoldAdminSelectWidget,
     )
 

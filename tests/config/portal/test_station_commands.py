@@ -333,3 +333,15 @@ def test_a_selection_with_another_version_is_left_alone(otto: Client, point: Cha
     refused = otto.post(f"{address}?points={point.pk},{other.pk}", {"key": KEY, "keys": ""}).content.decode()
     assert "Leave out NEWER-01" in refused
     assert not Command.objects.exists()
+
+
+def test_a_new_key_is_sent_over_the_connection_and_seen_by_nobody(otto: Client, point: ChargePoint) -> None:
+    address = reverse("admin:locations_chargepoint_key", args=[point.pk])
+    preview = otto.post(address, {"key": KEY, "reason": "yearly", "way": "sent"}).content.decode()
+    assert "until it accepts the new one" in preview
+    assert not Command.objects.exists()
+    assert otto.post(address, {"key": KEY, "reason": "yearly", "way": "sent", "confirmed": "1"}).status_code == 302
+    command = Command.objects.get()
+    assert (command.action, command.payload["key"]) == ("ChangeConfiguration", "AuthorizationKey")
+    page = otto.get(reverse("admin:ocpp_gateway_command_change", args=[command.pk])).content.decode()
+    assert command.payload["value"] not in page
