@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -86,7 +87,7 @@ def test_profile_three_is_let_in_with_its_own_certificate_only(
         shown(certificate("BERLIN-01", days=-1)),
         shown(certificate("BERLIN-01", days=400)),
     ):
-        assert refused_with(lambda headers=headers: plug_in(headers=headers)) == 401
+        assert refused_with(partial(plug_in, headers=headers)) == 401
     for common_name in ("berlin-01", "W-77"):
         with plug_in(key="", headers=shown(certificate(common_name))) as station:
             assert station.call("Heartbeat", {})
@@ -133,7 +134,7 @@ def test_a_new_key_counts_as_the_station_answers(
         if works:
             plug_in(key=presented).socket.close()
         else:
-            assert refused_with(lambda presented=presented: plug_in(key=presented)) == 401
+            assert refused_with(partial(plug_in, key=presented)) == 401
 
 
 def test_both_keys_work_until_the_station_answers(plug_in: Plug, charge_point: ChargePoint, key: str) -> None:
