@@ -25,6 +25,7 @@ def install_demo(*, with_past: bool) -> DemoNetwork:
     fleet, host = people.install_partners()
     network.install_places(host)
     network.install_charge_points()
+    network.install_market_prices()
     network.install_prices()
     people.install_people()
     people.install_memberships(fleet, host)

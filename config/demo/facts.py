@@ -206,9 +206,22 @@ TARIFFS: dict[str, tuple[str, list[str], str]] = {
         [_element([_component("ENERGY", "0.75")]), _element([_component("TIME", "7.20", 60)], '"min_duration": 2700')],
         _GROSS,
     ),
+    "ac-market": (
+        "AC at the market price",
+        [_PARKING],
+        _GROSS + '"voltledger": {"spot": {"series": "DAY-AHEAD", "factor": 1.21, "markup": 0.24, "floor": 0.25, '
+        '"cap": 0.65, "fallback": 0.49}}, ',
+    ),
     "fleet": ("Fleet prices", [_element([_component("ENERGY", "0.36")])], ""),
     "office": ("Office yard", [_element([_component("ENERGY", "0.29")])], _GROSS),
 }
+
+# Market prices by hour of the day, in euro per MWh before tax: cheap at noon, dear in the evening.
+MARKET = "DAY-AHEAD"
+MARKET_NAME = "Day-ahead market (invented)"
+MARKET_HOURS = (
+    62, 58, 55, 54, 56, 64, 82, 98, 92, 71, 48, 31, 22, 18, 26, 44, 69, 104, 131, 138, 118, 96, 80, 70,
+)  # fmt: skip
 
 # Where each tariff applies: (tariff, columns of the assignment). Places are named by code or identity.
 ASSIGNMENTS: list[tuple[str, dict[str, str]]] = [
@@ -219,6 +232,7 @@ ASSIGNMENTS: list[tuple[str, dict[str, str]]] = [
     ("fleet", {"scope": "network", "power_class": "AC", "customer_group": "fleets"}),
     ("fleet", {"scope": "network", "power_class": "DC", "customer_group": "fleets"}),
     ("ac-night", {"scope": "location", "location": "berlin-hafen", "power_class": "AC"}),
+    ("ac-market", {"scope": "location", "location": "amsterdam-zuid", "power_class": "AC"}),
     ("dc-amsterdam", {"scope": "region", "region": "amsterdam", "power_class": "DC"}),
     ("dc-standard", {"scope": "region", "region": "amsterdam", "power_class": "DC", "channel": "ad_hoc"}),
     ("office", {"scope": "connector", "connector": "DEMO-AC-3/1"}),

@@ -1,14 +1,21 @@
 """Places, charge points and prices of the demo network. Each step adds what is missing and leaves the rest alone."""
 
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from accounts.models import CustomerGroup, Partner
+from common import clock
 from config.demo import facts
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
 from locations.services.credentials import set_key
 from ocpp_gateway.simulator.keys import demo_key
-from tariffs.models import Tariff, TariffAssignment, TariffVersion, VatRate
+from tariffs.domain.price_file import PricePoint
+from tariffs.models import PriceSeries, Tariff, TariffAssignment, TariffVersion, VatRate
+from tariffs.services.price_series import import_prices
 from tariffs.services.versions import draft_version, publish_version
+
+_MARKET_ZONE = "Europe/Berlin"
 
 
 def install_places(host: Partner) -> None:
@@ -58,6 +65,29 @@ def install_charge_points() -> None:
             )
         if point.key_hmac is None:
             set_key(charge_point_id=point.pk, key=demo_key(identity))
+
+
+def install_market_prices() -> None:
+    """Day-ahead prices of the last week, today and tomorrow; the same day has the same prices whenever it is made."""
+    series, _created = PriceSeries.objects.get_or_create(
+        code=facts.MARKET,
+        region=None,
+        charge_point=None,
+        defaults={"name": facts.MARKET_NAME, "currency": "EUR", "step_minutes": 60, "time_zone": _MARKET_ZONE},
+    )
+    today = clock.local_date(clock.now(), _MARKET_ZONE)
+    start_at = datetime.combine(today - timedelta(days=7), time.min, ZoneInfo(_MARKET_ZONE)).astimezone(UTC)
+    end_at = datetime.combine(today + timedelta(days=2), time.min, ZoneInfo(_MARKET_ZONE)).astimezone(UTC)
+    hours = [start_at + timedelta(hours=hour) for hour in range((end_at - start_at) // timedelta(hours=1))]
+    known = set(series.values.filter(start_at__gte=start_at).values_list("start_at", flat=True))
+    missing = [PricePoint(at, _market_price(at)) for at in hours if at not in known]
+    if missing:
+        import_prices(series_id=series.pk, rows=missing, source="demo network", actor_id=None)
+
+
+def _market_price(at: datetime) -> Decimal:
+    """Per kWh; every day is alike, so that the demo's sessions cost the same whenever they are played."""
+    return Decimal(facts.MARKET_HOURS[at.astimezone(ZoneInfo(_MARKET_ZONE)).hour]).scaleb(-3)
 
 
 def install_prices() -> None:

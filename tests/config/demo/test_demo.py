@@ -1,8 +1,10 @@
 """The demo network can be installed again and again, and its books balance."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import StringIO
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -18,11 +20,12 @@ from accounts.roles import OWN_APPS
 from billing.models import ChargingSession, FundingLeg
 from billing.selectors.wallets import wallet_of
 from common import clock
+from config.demo.network import install_market_prices
 from config.schedules import install_schedules
 from locations.models import ChargePoint, Connector
 from locations.services.credentials import key_matches
 from ocpp_gateway.simulator.keys import demo_key
-from tariffs.models import Tariff
+from tariffs.models import PriceImport, PriceSeriesValue, Tariff
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,33 @@ def test_the_network_is_the_one_described() -> None:
     assert not Tariff.objects.exclude(versions__status="published").exists()
     assert User.objects.get(email="otto@demo.voltledger.example").has_perm("billing.add_walletlot")
     assert not AuditEvent.objects.filter(actor__isnull=False).exists()
+
+
+@pytest.mark.parametrize(
+    ("moment", "steps"),
+    [
+        # Each spans the night in which the clock of the market is changed: an hour less, an hour more in nine days.
+        (datetime(2026, 3, 29, 22, 30, tzinfo=UTC), 9 * 24 - 1),
+        (datetime(2026, 10, 25, 23, 30, tzinfo=UTC), 9 * 24 + 1),
+        (datetime(2026, 6, 17, 12, 0, tzinfo=UTC), 9 * 24),
+    ],
+)
+def test_market_prices_are_the_same_at_the_same_hour_of_every_day(moment: datetime, steps: int) -> None:
+    with time_machine.travel(moment, tick=False):
+        install_market_prices()
+        install_market_prices()
+    values = dict(PriceSeriesValue.objects.values_list("start_at", "price"))
+    assert len(values) == steps
+    berlin = ZoneInfo("Europe/Berlin")
+    by_hour = {
+        hour: {price for at, price in values.items() if at.astimezone(berlin).hour == hour} for hour in range(24)
+    }
+    assert (by_hour[13], by_hour[19], by_hour[23]) == ({Decimal("0.018")}, {Decimal("0.138")}, {Decimal("0.07")})
+    assert {len(prices) for prices in by_hour.values()} == {1}
+    days = {at.astimezone(berlin).date() for at in values}
+    today = moment.astimezone(berlin).date()
+    assert (min(days), max(days)) == (today - timedelta(days=7), today + timedelta(days=1))
+    assert PriceImport.objects.count() == 1
 
 
 def test_addresses_and_log_ins_are_printed() -> None:
@@ -125,6 +155,13 @@ class TestPastDays(TestCase):
             "free": 1,
             "in_review": 2,
         }
+
+    def test_a_session_at_market_prices_costs_the_same_on_every_day(self) -> None:
+        session = ChargingSession.objects.get(driver__name="Ben Bergmann", charge_point__identity="DEMO-AC-4")
+        # 9.455 kWh from 19:15 at 0.138 x 1.21 + 0.24, 6.045 kWh from 20:00 at 0.118 x 1.21 + 0.24.
+        assert session.tariff_version is not None
+        assert session.tariff_version.tariff.code == "ac-market"
+        assert str(session.cdr.gross) == "6.1600"
 
     def test_days_later_the_same_past_is_not_played_again(self) -> None:
         count = ChargingSession.objects.count()

@@ -103,8 +103,8 @@ class TestPages(DemoDays):
         assert queues["Failed payments"] == "1"
         balances = {str(figure.label): figure.value for figure in page.context["balances"]}
         assert balances["Unpaid by drivers"] == "15.99\xa0€"
-        # Ada's 4.00 and what Ben has left; Leo has spent his.
-        assert balances["Owed to drivers in wallets"] == "20.83\xa0€"
+        # Ada's 4.00 and what Ben has left of 60.00 after 29.30, 6.27 and, at market prices, 6.16; Leo has spent his.
+        assert balances["Owed to drivers in wallets"] == "22.27\xa0€"
 
     def test_money_is_left_out_for_those_who_may_not_see_it(self) -> None:
         page = browser_of("Operations").get(reverse("admin:index"))
@@ -114,7 +114,7 @@ class TestPages(DemoDays):
 
     def test_who_pays_what_at_a_connector_and_why(self) -> None:
         tool = reverse("admin:tariffs_tariffassignment_who_pays")
-        asked = {"connector": "DEMO-AC-4/1", "driver": demo_driver("Frida").email, "channel": "rfid"}
+        asked = {"connector": "DEMO-AC-3/2", "driver": demo_driver("Frida").email, "channel": "rfid"}
         fleet = self.otto.get(tool, asked)
         assert fleet.context["version"].tariff.code == "fleet"
         everybody = self.otto.get(tool, {**asked, "driver": ""})
