@@ -6,6 +6,9 @@ VoltledgerError
 │   ├── CurrencyMismatch      money of another currency than the account's
 │   ├── ReasonMissing         an operator moves money and does not say why
 │   ├── SelfTopUpNotOffered   the contract type does not let drivers top up
+│   ├── TopUpOutOfRange       less or more than may be topped up at once
+│   ├── TopUpUnderWay         another top-up of the driver is not decided yet
+│   ├── NoUsableCard          the driver has no card, or this one cannot be charged
 │   ├── NothingToRefund       the session was not billed, or all of it is refunded
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
 │   ├── LegUnderWay           a payment of this leg is being decided just now
@@ -41,6 +44,21 @@ class ReasonMissing(Refused):
 class SelfTopUpNotOffered(Refused):
     code = "self_topup_not_offered"
     sentence = _("With this contract the wallet cannot be topped up here. Customer service can add money for you.")
+
+
+class TopUpOutOfRange(Refused):
+    code = "top_up_out_of_range"
+    sentence = _("This amount cannot be topped up at once. Choose another one.")
+
+
+class TopUpUnderWay(Refused):
+    code = "top_up_under_way"
+    sentence = _("Another top-up is not finished yet. Confirm or cancel it, or wait until it is decided.")
+
+
+class NoUsableCard(Refused):
+    code = "no_usable_card"
+    sentence = _("There is no card this can be charged to. Add a card, or choose another one.")
 
 
 class NothingToRefund(Refused):

@@ -97,3 +97,12 @@ def return_from_confirmation(request: HttpRequest, session_id: UUID) -> HttpResp
     for payment in Payment.objects.filter(funding_leg__in=legs, status__in=Payment.OPEN):
         reread_payment(payment_id=payment.pk)
     return redirect("session_detail", session.public_id)
+
+
+@login_required
+@require_GET
+def return_from_top_up(request: HttpRequest, payment_id: int) -> HttpResponse:
+    """Back from the bank's page: ask the provider how it went, then to the wallet, which says it."""
+    payment = get_object_or_404(Payment, pk=payment_id, driver=_driver(request.user), purpose=Payment.Purpose.TOP_UP)
+    reread_payment(payment_id=payment.pk)
+    return redirect("wallet")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.views import charge, home, money, profile, public, sessions
+from config.views import charge, home, money, profile, public, sessions, wallet
 
 urlpatterns = [
     path("", public.start, name="start"),
@@ -19,8 +19,10 @@ urlpatterns = [
     path("sessions/<uuid:public_id>/", sessions.session_detail, name="session_detail"),
     path("sessions/<uuid:public_id>/live/", sessions.session_live, name="session_live"),
     path("sessions/<uuid:public_id>/stop/", charge.stop, name="session_stop"),
-    path("wallet/", money.wallet, name="wallet"),
-    path("wallet/statement.csv", money.wallet_export, name="wallet_export"),
+    path("wallet/", wallet.wallet, name="wallet"),
+    path("wallet/top-up/", wallet.top_up, name="top_up"),
+    path("wallet/top-up/<int:payment_id>/cancel/", wallet.cancel_top_up, name="top_up_cancel"),
+    path("wallet/statement.csv", wallet.wallet_export, name="wallet_export"),
     path("cards/", money.payment_methods, name="payment_methods"),
     path("cards/pay-now/", money.pay_now, name="pay_now"),
     path("receipts/", money.receipts, name="receipts"),

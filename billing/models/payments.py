@@ -155,6 +155,12 @@ class Payment(models.Model):
                 name="payment_one_open_per_leg",
             ),
             models.UniqueConstraint(fields=["funding_leg", "attempt"], name="payment_attempt_once_per_leg"),
+            # Two tabs, or the driver and the automatic top-up at once: one card payment at a time.
+            models.UniqueConstraint(
+                fields=["driver"],
+                condition=models.Q(purpose="top_up", status__in=["created", "unanswered", "requires_action"]),
+                name="payment_one_open_top_up_per_driver",
+            ),
             models.CheckConstraint(
                 condition=models.Q(status__in=["created", "unanswered", "requires_action"], finished_at__isnull=True)
                 | models.Q(

@@ -1,6 +1,6 @@
 """The invariants of the ledger, its wallets, Cdrs and payments, as set-based queries. billing.services.books runs them.
 
-Those of refunds stand in billing.selectors.refund_checks.
+Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks.
 
 Each query yields the rows that break it: a label and what is wrong. Amounts are compared rounded to their four places,
 because SQLite adds them as doubles.
@@ -17,6 +17,7 @@ from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
 from billing.selectors.findings import Finding
 from billing.selectors.refund_checks import REFUND_CHECKS
+from billing.selectors.top_up_checks import TOP_UP_CHECKS
 from common.guards import missing_guards
 
 # An ended session is settled within this; the sweep needs a minute.
@@ -333,4 +334,5 @@ CHECKS: list[CheckRow] = [
         ),
     ),
     *REFUND_CHECKS,
+    *TOP_UP_CHECKS,
 ]

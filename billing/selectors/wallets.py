@@ -33,14 +33,16 @@ class WalletView:
 
 @dataclass(frozen=True)
 class StatementRow:
-    """One movement: `change` is signed, `balance` is what the wallet held after it."""
+    """One movement: `change` is signed, `balance` is what the wallet held after it; `hash` chains it to the last."""
 
+    number: int
     at: datetime
     event: str
     reference: str
     note: str
     change: Money
     balance: Money
+    previous_hash: str
     hash: str
 
 
@@ -106,12 +108,14 @@ def statement(driver_id: int, currency: str = "") -> list[StatementRow]:
     )
     return [
         StatementRow(
+            number=entry.sequence or 0,
             at=entry.at,
             event=entry.event,
             reference=entry.reference,
             note=entry.note,
             change=Money(natural_change("wallet", entry.side, entry.amount), code),
             balance=Money(entry.balance_after or Decimal(0), code),
+            previous_hash=entry.previous_hash,
             hash=entry.hash,
         )
         for entry in entries

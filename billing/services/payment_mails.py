@@ -28,6 +28,7 @@ def send_confirmation_link(*, payment_id: int) -> bool:
                     "driver": payment.driver,
                     "amount": quantize(Money(payment.amount, payment.currency)),
                     "action_url": payment.action_url,
+                    "is_top_up": payment.purpose == Payment.Purpose.TOP_UP,
                     "operator_name": settings.OPERATOR_NAME,
                 },
             ),

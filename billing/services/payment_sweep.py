@@ -21,12 +21,15 @@ from billing.services.payments import (
     send_payment,
 )
 from billing.services.provider_events import process_event
+from common import clock
 from common.errors import VoltledgerError
 
 log = logging.getLogger(__name__)
 
 # A task that is queued or running right now is left to finish.
 PATIENCE = timedelta(minutes=1)
+# A top-up its driver was to confirm and did not.
+TOP_UP_WAITS = timedelta(days=1)
 
 
 def sweep_payments(now: datetime) -> int:
@@ -69,7 +72,7 @@ def legs_to_collect(now: datetime) -> QuerySet[FundingLeg]:
 def reread_payment(*, payment_id: int) -> Payment:
     """Ask the provider what became of an open payment and record it; what never arrived is sent, under the same key.
 
-    A payment waiting for its driver is called off when its leg was paid otherwise.
+    A payment waiting for its driver is called off when its leg was paid otherwise, a top-up after a day.
     """
     payment = Payment.objects.select_related("funding_leg__cdr__charging_session", "method").get(pk=payment_id)
     if payment.status not in Payment.OPEN:
@@ -87,14 +90,17 @@ def reread_payment(*, payment_id: int) -> Payment:
 
 def _ask(payment: Payment) -> ProviderResult | None:
     provider = get_provider(payment.provider)
-    leg = payment.funding_leg
-    if (
-        payment.status == Payment.Status.REQUIRES_ACTION
-        and leg is not None
-        and leg.state not in (FundingLeg.State.REQUIRES_ACTION, FundingLeg.State.ATTEMPTING)
-    ):
+    if payment.status == Payment.Status.REQUIRES_ACTION and _is_pointless(payment):
         return call_off(payment)
     return provider.fetch(idempotency_key=payment.idempotency_key, reference=payment.provider_reference)
+
+
+def _is_pointless(payment: Payment) -> bool:
+    """The driver need not confirm it any more: its leg was paid otherwise, or the top-up was left lying."""
+    leg = payment.funding_leg
+    if leg is None:
+        return clock.now() - payment.created_at >= TOP_UP_WAITS
+    return leg.state not in (FundingLeg.State.REQUIRES_ACTION, FundingLeg.State.ATTEMPTING)
 
 
 def call_off(payment: Payment) -> ProviderResult:

@@ -1,4 +1,4 @@
-"""Collecting a funding leg from the driver's card: claim, commit, call, record.
+"""Collecting a funding leg from the driver's card: claim, commit, call, record. A wallet top-up is sent the same way.
 
 `claim` writes down what is about to be asked, under the leg's lock, and commits. The provider is called with nothing
 open and nothing locked. `record` writes down the answer, posts it and moves the leg, in one transaction. Whatever dies
@@ -7,6 +7,7 @@ in between leaves an open payment, which the sweep asks the provider about befor
 
 import logging
 from datetime import datetime
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +18,7 @@ from djmoney.money import Money
 
 from billing.domain import retries
 from billing.domain.postings import credit, debit, receivable, system
-from billing.models import FundingLeg, Payment, PaymentMethod
+from billing.models import FundingLeg, LedgerTransaction, Payment, PaymentMethod, WalletLot
 from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
@@ -26,6 +27,7 @@ from billing.services import ledger
 from billing.services.card_refunds import claim_surplus
 from billing.services.legs import mark_leg
 from billing.services.payment_locks import lock_leg, lock_payment
+from billing.services.wallets import credit_wallet
 from billing.services.write_offs import recover_write_off
 from common import clock
 from common.errors import VoltledgerError
@@ -133,16 +135,23 @@ def send_payment(*, payment: Payment) -> Payment:
 
 def _request(payment: Payment) -> PaymentRequest:
     """The same for every sending of one payment, or the provider would refuse its key."""
-    if payment.method is None or payment.funding_leg is None:
+    if payment.method is None:
         raise PaymentIncomplete
-    session = payment.funding_leg.cdr.charging_session
+    if payment.purpose == Payment.Purpose.TOP_UP:
+        description, return_path = f"{settings.OPERATOR_NAME} wallet", reverse("top_up_return", args=[payment.pk])
+    elif payment.funding_leg is not None:
+        session = payment.funding_leg.cdr.charging_session
+        description = f"{settings.OPERATOR_NAME} #{session.pk}"
+        return_path = reverse("payment_return", args=[session.public_id])
+    else:
+        raise PaymentIncomplete
     return PaymentRequest(
         idempotency_key=payment.idempotency_key,
         customer=payment.method.provider_customer,
         method=payment.method.provider_reference,
         amount=_amount(payment),
-        description=f"{settings.OPERATOR_NAME} #{session.pk}",
-        return_url=settings.SITE_URL + reverse("payment_return", args=[session.public_id]),
+        description=description,
+        return_url=settings.SITE_URL + return_path,
     )
 
 
@@ -178,11 +187,11 @@ def park_payment(*, payment_id: int, reason: str) -> Payment:
 
 @transaction.atomic
 def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment:
-    """Write down what the provider says of a payment: status, posting, leg and next date together.
+    """Write down what the provider says of a payment: status, posting, leg or wallet lot, and next date together.
 
     Idempotent, in any order: a repeat changes nothing and an answer from before a later one is dropped. An answer about
     other money than was asked for parks the payment.
-    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the receivable.
+    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the receivable or the wallet.
     """
     payment = lock_payment(payment_id)
     if result.idempotency_key != payment.idempotency_key or result.amount != _amount(payment):
@@ -201,7 +210,7 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
     elif status == Payment.Status.FAILED:
         _record_decline(payment, result, moment)
     elif status == Payment.Status.CANCELLED:
-        _finish(payment, status, moment, next_attempt_at=moment)
+        _finish(payment, status, moment, next_attempt_at=moment if payment.funding_leg else None)
         _move_leg(payment, State.RETRYING)
     else:
         _record_waiting(payment, status, result, moment)
@@ -209,6 +218,33 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
 
 
 def _record_success(payment: Payment, moment: datetime) -> None:
+    surplus = Decimal(0)
+    if payment.purpose == Payment.Purpose.TOP_UP:
+        payment.ledger_transaction = _credit_top_up(payment)
+    else:
+        surplus = _pay_leg(payment, moment)
+    payment.decline_class = payment.decline_code = ""
+    _finish(payment, Payment.Status.SUCCEEDED, moment)
+    if surplus > 0:
+        log.error("payment %s took %s more than was owed; it is given back", payment.idempotency_key, surplus)
+        claim_surplus(payment=payment, amount=surplus, reason=str(_("Charged twice for the same session")))
+
+
+def _credit_top_up(payment: Payment) -> LedgerTransaction:
+    """The money is the driver's, as one cash lot that can go back to its card."""
+    lot = credit_wallet(
+        driver_id=payment.driver_id,
+        amount=_amount(payment),
+        kind=WalletLot.Kind.CASH,
+        origin=WalletLot.Origin.CARD_TOP_UP,
+        reason=str(payment.method or ""),
+        idempotency_key=f"{payment.idempotency_key}:paid",
+    )
+    return lot.ledger_transaction
+
+
+def _pay_leg(payment: Payment, moment: datetime) -> Decimal:
+    """Post what was taken for the payment's leg; how much more it was than the leg owed, to be given back."""
     leg = payment.funding_leg
     if leg is None:
         raise PaymentIncomplete
@@ -232,11 +268,7 @@ def _record_success(payment: Payment, moment: datetime) -> None:
     )
     if was_written_off:
         recover_write_off(payment=payment, leg=leg)
-    payment.decline_class = payment.decline_code = ""
-    _finish(payment, Payment.Status.SUCCEEDED, moment)
-    if surplus > 0:
-        log.error("payment %s took %s more than was owed; it is given back", payment.idempotency_key, surplus)
-        claim_surplus(payment=payment, amount=surplus, reason=str(_("Charged twice for the same session")))
+    return surplus
 
 
 def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) -> None:
@@ -244,16 +276,21 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
     payment.decline_code = result.decline_code
     if payment.decline_class == Payment.DeclineClass.HARD:
         _refuse_method(payment)
-        next_attempt_at = moment if _next_method(payment.driver_id) else None
-    else:
-        declined = Payment.objects.filter(
-            funding_leg_id=payment.funding_leg_id, method_id=payment.method_id, status=Payment.Status.FAILED
-        ).order_by("pk")
-        first = declined.first()
-        first_declined_at = first.finished_at if first and first.finished_at else moment
-        next_attempt_at = retries.next_attempt(first_declined_at, declined.count() + 1, moment)
+    next_attempt_at = _next_date(payment, moment) if payment.funding_leg else None
     _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
     _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
+
+
+def _next_date(payment: Payment, moment: datetime) -> datetime | None:
+    """When the declined payment's leg is tried next; None when it is given up."""
+    if payment.decline_class == Payment.DeclineClass.HARD:
+        return moment if _next_method(payment.driver_id) else None
+    declined = Payment.objects.filter(
+        funding_leg_id=payment.funding_leg_id, method_id=payment.method_id, status=Payment.Status.FAILED
+    ).order_by("pk")
+    first = declined.first()
+    first_declined_at = first.finished_at if first and first.finished_at else moment
+    return retries.next_attempt(first_declined_at, declined.count() + 1, moment)
 
 
 def _refuse_method(payment: Payment) -> None:

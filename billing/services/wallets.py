@@ -3,20 +3,23 @@
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.services import audit
 from billing.domain.postings import AccountRef, Posting, Side, credit, debit, system, wallet
 from billing.domain.waterfall import WALLET_PROMO, Source
-from billing.errors import CurrencyMismatch, ReasonMissing, SelfTopUpNotOffered
+from billing.errors import CurrencyMismatch, ReasonMissing, SelfTopUpNotOffered, TopUpOutOfRange
 from billing.models import LedgerTransaction, WalletLot
 from billing.services.accounts import lock_accounts
 from billing.services.ledger import post
 from billing.services.lots import take_from_lots
 from common import clock
 from common.errors import BadInput, IdempotencyConflict
+from common.formats import money_words
 from common.money import Money, quantize_amount
 
 Kind = WalletLot.Kind
@@ -133,9 +136,10 @@ def adjust_wallet(
 
 
 def assert_may_top_up(*, driver_id: int, amount: Money, at: datetime | None = None) -> None:
-    """The driver's own top-up is allowed by the contract type in force, and in its currency.
+    """The driver's own top-up is allowed by the contract type in force, in its currency and within TOP_UP_MIN and _MAX.
 
-    Operators do not ask: `credit_wallet` is theirs. Raises SelfTopUpNotOffered, CurrencyMismatch, NoContract, BadInput.
+    Operators do not ask: `credit_wallet` is theirs.
+    Raises SelfTopUpNotOffered, CurrencyMismatch, TopUpOutOfRange, NoContract, BadInput.
     """
     contract_type = contract_in_force(driver_id, at or clock.now()).contract_type
     if not contract_type.self_topup:
@@ -143,6 +147,14 @@ def assert_may_top_up(*, driver_id: int, amount: Money, at: datetime | None = No
     if str(amount.currency) != contract_type.currency:
         raise CurrencyMismatch
     _check_amount(amount)
+    if not settings.TOP_UP_MIN <= amount.amount <= settings.TOP_UP_MAX:
+        raise TopUpOutOfRange(
+            _("You can top up between %(least)s and %(most)s at once.")
+            % {
+                "least": money_words(settings.TOP_UP_MIN, contract_type.currency),
+                "most": money_words(settings.TOP_UP_MAX, contract_type.currency),
+            }
+        )
 
 
 def _check_terms(amount: Money, kind: str, origin: str, reason: str, expires_at: datetime | None) -> None:

@@ -1,6 +1,7 @@
 """Settings every installation shares. Values come from the environment; `.env.example` says why each exists."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -212,6 +213,9 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Voltledger <billing@volt
 # --- Payments and stations ----------------------------------------------------------------------------------------
 PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="fake")
 FAKE_PROVIDER_WEBHOOK_SECRET = env("FAKE_PROVIDER_WEBHOOK_SECRET", default="")
+# What a driver may top up at once, in units of the wallet's currency.
+TOP_UP_MIN = Decimal(env("TOP_UP_MIN", default="5"))
+TOP_UP_MAX = Decimal(env("TOP_UP_MAX", default="500"))
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))

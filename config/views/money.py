@@ -1,10 +1,8 @@
-"""What a driver has, owes and has paid: wallet, cards, receipts."""
-
-from collections.abc import Iterator
+"""What a driver owes and has paid: cards, receipts."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -12,67 +10,12 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Driver
 from billing.models import Payment
 from billing.selectors.payments import saved_methods
-from billing.selectors.wallets import statement, wallet_of
 from billing.services.debts import retry_open_debt
-from common.spreadsheets import csv_file
-from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.unpaid import unpaid
-from config.selectors.wallet_words import event_words
-from config.views.access import contract_of, driver_page
+from config.views.access import driver_page
 from invoicing.models import Document
 
 PER_PAGE = 20
-
-
-@require_safe
-@driver_page
-def wallet(request: HttpRequest, driver: Driver) -> HttpResponse:
-    contract = contract_of(driver)
-    kind = contract.contract_type if contract else None
-    view = wallet_of(driver.pk)
-    movements = [(event_words(row.event), row) for row in reversed(statement(driver.pk, view.currency))]
-    return render(
-        request,
-        "site/wallet.html",
-        {
-            "wallet": view,
-            "contract": contract,
-            "contract_words": contract_words(kind) if kind else [],
-            "is_used": kind is not None and kind.wallet_use != kind.WalletUse.NONE,
-            "top_up_words": top_up_words(kind),
-            "page": Paginator(movements, PER_PAGE).get_page(request.GET.get("page")),
-        },
-    )
-
-
-@require_safe
-@driver_page
-def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
-    """The whole statement, oldest first, with the hash that chains each entry to the one before."""
-    heading = [
-        _("Date"),
-        _("What"),
-        _("Reference"),
-        _("Note"),
-        _("Change"),
-        _("Balance"),
-        _("Currency"),
-        _("Entry hash"),
-    ]
-    rows: Iterator[list[object]] = (
-        [
-            row.at,
-            event_words(row.event),
-            row.reference,
-            row.note,
-            row.change.amount,
-            row.balance.amount,
-            str(row.balance.currency),
-            row.hash,
-        ]
-        for row in statement(driver.pk)
-    )
-    return csv_file("wallet.csv", heading, rows)
 
 
 @require_safe

@@ -142,7 +142,7 @@ def test_only_a_contract_that_allows_it_speaks_of_topping_up(network, browse) ->
     hana = driver_with("wallet", email="hana@example.org", name="Hana")
     page = words(browse(hana).get(reverse("wallet")))
     assert "You cannot top up on this contract." not in page
-    assert "This contract allows you to top up." in page
+    assert "To top up, save a card first." in page
 
 
 def test_a_contract_change_keeps_the_balance_in_sight(ada: Driver, browse) -> None:
@@ -158,10 +158,10 @@ def test_a_contract_change_keeps_the_balance_in_sight(ada: Driver, browse) -> No
 def test_the_statement_downloads_with_its_hash_chain(ada: Driver, browse) -> None:
     lot_of(ada, "4.00")
     file = b"".join(browse(ada).get(reverse("wallet_export")).streaming_content).decode("utf-8-sig").splitlines()
-    assert file[0] == "Date,What,Reference,Note,Change,Balance,Currency,Entry hash"
-    _at, what, _reference, note, change, balance, currency, link = file[1].split(",")
-    assert (what, note, Decimal(change), Decimal(balance), currency) == ("Credit added", "goodwill", 4, 4, "EUR")
-    assert len(link) == 64
+    assert file[0] == "Number,Date,What,Reference,Note,Change,Balance,Currency,Previous hash,Entry hash"
+    number, _at, what, _reference, note, change, balance, currency, _before, link = file[1].split(",")
+    assert (number, what, note, currency) == ("1", "Credit added", "goodwill", "EUR")
+    assert (Decimal(change), Decimal(balance), len(link)) == (4, 4, 64)
 
 
 def test_cards_can_be_made_first_and_removed(ada: Driver, browse) -> None:

@@ -1,0 +1,143 @@
+"""The wallet: what is in it, how it got there, and putting money in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from djmoney.money import Money
+
+from accounts.models import Driver
+from billing.models import Payment
+from billing.providers.errors import ProviderUnavailable
+from billing.selectors.payments import usable_methods
+from billing.selectors.top_ups import standing_of, unfinished_top_up
+from billing.selectors.wallets import StatementRow, statement, wallet_of
+from billing.services import top_ups
+from common.errors import VoltledgerError
+from common.formats import money_words
+from common.spreadsheets import csv_file
+from config.forms.wallet import TopUpForm
+from config.selectors.contract_words import contract_words, top_up_words
+from config.selectors.wallet_words import event_words
+from config.views.access import contract_of, driver_page
+
+PER_PAGE = 20
+
+
+@require_safe
+@driver_page
+def wallet(request: HttpRequest, driver: Driver) -> HttpResponse:
+    return _page(request, driver)
+
+
+def _page(request: HttpRequest, driver: Driver, *, form: TopUpForm | None = None) -> HttpResponse:
+    contract = contract_of(driver)
+    kind = contract.contract_type if contract else None
+    view = wallet_of(driver.pk)
+    movements = [(event_words(row.event), row) for row in reversed(statement(driver.pk, view.currency))]
+    methods = list(usable_methods(driver.pk))
+    may_top_up = kind is not None and kind.self_topup
+    context: dict[str, Any] = {
+        "wallet": view,
+        "contract": contract,
+        "contract_words": contract_words(kind) if kind else [],
+        "is_used": kind is not None and kind.wallet_use != kind.WalletUse.NONE,
+        "top_up_words": top_up_words(kind),
+        "has_card": bool(methods),
+        "standing": unfinished_top_up(driver.pk),
+        "form": form or (TopUpForm(None, currency=view.currency, methods=methods) if may_top_up and methods else None),
+        "page": Paginator(movements, PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "site/wallet.html", context, status=400 if form else 200)
+
+
+@require_POST
+@driver_page
+def top_up(request: HttpRequest, driver: Driver) -> HttpResponse:
+    """Charge the chosen card and credit the wallet. The same form sent twice charges once."""
+    currency = wallet_of(driver.pk).currency
+    form = TopUpForm(request.POST, currency=currency, methods=list(usable_methods(driver.pk)))
+    if not form.is_valid():
+        return _page(request, driver, form=form)
+    amount = Money(form.cleaned_data["amount"], currency)
+    try:
+        payment = top_ups.top_up(
+            driver_id=driver.pk, amount=amount, key=form.cleaned_data["key"], method_id=form.cleaned_data["method"]
+        )
+    except VoltledgerError as error:
+        form.add_error(None, error.message)
+        return _page(request, driver, form=form)
+    _tell(request, payment)
+    return redirect("wallet")
+
+
+def _tell(request: HttpRequest, payment: Payment) -> None:
+    amount = money_words(payment.amount, payment.currency)
+    if payment.status == Payment.Status.SUCCEEDED:
+        messages.success(request, _("%(amount)s are in your wallet.") % {"amount": amount})
+        return
+    standing = standing_of(payment)
+    messages.warning(request, f"{standing.words} {standing.advice}")
+
+
+@require_POST
+@driver_page
+def cancel_top_up(request: HttpRequest, driver: Driver, payment_id: int) -> HttpResponse:
+    """Call off a top-up that waits for the driver's confirmation."""
+    try:
+        payment = top_ups.cancel_top_up(driver_id=driver.pk, payment_id=payment_id)
+    except Payment.DoesNotExist as error:
+        raise Http404 from error
+    except ProviderUnavailable as error:
+        messages.warning(request, error.message)
+        return redirect("wallet")
+    if payment.status == Payment.Status.CANCELLED:
+        messages.success(request, _("The top-up is cancelled. Nothing was charged."))
+    else:
+        _tell(request, payment)
+    return redirect("wallet")
+
+
+@require_safe
+@driver_page
+def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
+    """The whole statement, oldest first, with the hash that chains each entry to the one before."""
+    return statement_file(driver.pk)
+
+
+def statement_file(driver_id: int) -> HttpResponseBase:
+    """A wallet's statement as CSV, for its driver or an operator."""
+    heading = [
+        _("Number"),
+        _("Date"),
+        _("What"),
+        _("Reference"),
+        _("Note"),
+        _("Change"),
+        _("Balance"),
+        _("Currency"),
+        _("Previous hash"),
+        _("Entry hash"),
+    ]
+    rows: Iterator[list[object]] = (_cells(row) for row in statement(driver_id))
+    return csv_file("wallet.csv", heading, rows)
+
+
+def _cells(row: StatementRow) -> list[object]:
+    return [
+        row.number,
+        row.at,
+        event_words(row.event),
+        row.reference,
+        row.note,
+        row.change.amount,
+        row.balance.amount,
+        str(row.balance.currency),
+        row.previous_hash,
+        row.hash,
+    ]
