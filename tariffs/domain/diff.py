@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
 from tariffs.domain.coverage import day_words, seconds_words
+from tariffs.domain.diff_named import TITLES, money_text, part_label, part_words, symbol_of, whole_words
 from tariffs.domain.extensions_json import extensions_document
 from tariffs.domain.findings import gettext_noop
 from tariffs.domain.spec import (
@@ -22,9 +23,7 @@ from tariffs.domain.spec import (
 )
 from tariffs.domain.words import clock_range, conditions_of, number_text
 
-_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 _MINUTES = 60
-_LEAST_MONEY_PLACES = Decimal("0.01")
 # Elements less alike than this are another price, not a changed one.
 _ALIKE = Decimal("0.5")
 # Pairs of changed elements that are compared; beyond, elements are matched by their place in the list.
@@ -41,14 +40,6 @@ _TAX = {
     TaxIncluded.YES: gettext_noop("prices include tax"),
     TaxIncluded.NO: gettext_noop("prices are before tax"),
     TaxIncluded.NOT_APPLICABLE: gettext_noop("no tax applies"),
-}
-_EXTENSIONS = {
-    "service_fee": gettext_noop("Service fee"),
-    "idle": gettext_noop("Standing after charging"),
-    "connection_fee": gettext_noop("Connection fee"),
-    "energy_tiers": gettext_noop("Energy by steps"),
-    "free": gettext_noop("Free at the start"),
-    "spot": gettext_noop("Market price"),
 }
 _NOTHING = gettext_noop("none")
 _ALWAYS = gettext_noop("always")
@@ -103,7 +94,7 @@ def _limit(limit: PriceLimit | None) -> str:
     if limit is None:
         return ""
     sides = ((limit.net, "before tax"), (limit.gross, "with tax"))
-    return ", ".join(f"{_money(side)} {words}" for side, words in sides if side is not None)
+    return ", ".join(f"{money_text(side)} {words}" for side, words in sides if side is not None)
 
 
 def _text(value: object) -> str:
@@ -176,7 +167,7 @@ def _component(
     if before.price != after.price:
         (past, unit), (now, unit_now) = _price(old, before), _price(new, after)
         if unit != unit_now:  # one of them has no exact price per minute
-            past, now, unit = number_text(before.price), number_text(after.price), f"{_symbol(new.currency)}/h"
+            past, now, unit = number_text(before.price), number_text(after.price), f"{symbol_of(new.currency)}/h"
         yield Change(
             f"{path}.price", past, now, gettext_noop("%(what)s %(before)s → %(after)s %(unit)s%(when)s"),
             {"what": what, "before": past, "after": now, "unit": unit, "when": when},
@@ -257,36 +248,26 @@ def _moved(pairs: Mapping[int, int]) -> set[int]:
 def _named(old: TariffSpec, new: TariffSpec) -> Iterator[Change]:
     before = extensions_document(old.extensions) if old.extensions else {}
     after = extensions_document(new.extensions) if new.extensions else {}
-    for key, what in _EXTENSIONS.items():
+    for key, what in TITLES.items():
         past, now = before.get(key), after.get(key)
         if past == now:
             continue
         path = f"tariff.voltledger.{key}"
         if past is None or now is None:
-            yield _replaced(path, what, _flat(past), _flat(now))
+            yield _replaced(path, what, whole_words(key, past, old.currency), whole_words(key, now, new.currency))
             continue
         for name in dict.fromkeys((*past, *now)):
             if past.get(name) != now.get(name):
+                was, becomes = part_words(key, name, past, old.currency), part_words(key, name, now, new.currency)
                 yield Change(
-                    f"{path}.{name}", _flat(past.get(name)), _flat(now.get(name)),
-                    gettext_noop("%(what)s, %(part)s: %(before)s → %(after)s"),
+                    f"{path}.{name}", was, becomes, gettext_noop("%(what)s, %(part)s: %(before)s → %(after)s"),
                     {
                         "what": what,
-                        "part": name.replace("_", " "),
-                        "before": _flat(past.get(name)) or _NOTHING,
-                        "after": _flat(now.get(name)) or _NOTHING,
+                        "part": part_label(key, name),
+                        "before": was or _NOTHING,
+                        "after": becomes or _NOTHING,
                     },
                 )  # fmt: skip
-
-
-def _flat(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')} {_flat(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(_flat(item) for item in value)
-    return number_text(value)
 
 
 # --- Words --------------------------------------------------------------------------------------------------------
@@ -331,25 +312,15 @@ def _price_words(spec: TariffSpec, component: PriceComponent) -> str:
 
 def _price(spec: TariffSpec, component: PriceComponent) -> tuple[str, str]:
     """The price and its unit: time per minute where that is exact to four decimals."""
-    symbol = _symbol(spec.currency)
+    symbol = symbol_of(spec.currency)
     if component.dimension is Dimension.ENERGY:
-        return _money(component.price), f"{symbol}/kWh"
+        return money_text(component.price), f"{symbol}/kWh"
     if component.dimension is Dimension.FLAT:
-        return _money(component.price), symbol
+        return money_text(component.price), symbol
     per_minute = component.price / _MINUTES
     if per_minute == round(per_minute, 4):
-        return _money(round(per_minute, 4)), f"{symbol}/min"
-    return _money(component.price), f"{symbol}/h"
-
-
-def _symbol(currency: str) -> str:
-    return _SYMBOLS.get(currency, currency)
-
-
-def _money(amount: Decimal) -> str:
-    """At least two decimals, as prices are written."""
-    text = number_text(amount)
-    return format(amount.quantize(_LEAST_MONEY_PLACES), "f") if len(text.partition(".")[2]) < 2 else text
+        return money_text(round(per_minute, 4)), f"{symbol}/min"
+    return money_text(component.price), f"{symbol}/h"
 
 
 def _percent(percent: Decimal | None) -> str:

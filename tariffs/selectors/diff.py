@@ -10,7 +10,7 @@ from tariffs.domain.spec import TariffSpec
 from tariffs.models import TariffVersion
 
 # Values that are words of ours, not numbers or names.
-_WORDS = ("what", "label", "before", "after")
+_WORDS = ("what", "label", "part", "before", "after")
 
 
 def changes_between(old: TariffVersion, new: TariffVersion) -> list[Change]:

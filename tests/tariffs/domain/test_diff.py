@@ -96,9 +96,38 @@ def test_terms_and_extensions() -> None:
     assert words(old, new) == [
         "Tax: prices are before tax → prices include tax",
         "Highest price: 10.00 with tax → none",
-        "Service fee: flat 1 → none",
-        "Standing after charging: none → grace minutes 15",
-        "Free at the start, kwh: 5 → 6",
+        "Service fee: per session 1.00 € → none",
+        "Standing after charging: none → free for 15 min",
+        "Free at the start, energy: 5 kWh → 6 kWh",
+    ]
+
+
+def test_extensions_are_told_in_words() -> None:
+    def named(**extensions: object) -> TariffSpec:
+        return tariff(priced(), voltledger=extensions)
+
+    tiers = [{"up_to_kwh": 100, "price": Decimal("0.3")}, {"price": Decimal("0.25")}]
+    assert words(named(service_fee={"percent": 5}), named(service_fee={"percent": 6, "of": "ENERGY", "vat": 19})) == [
+        "Service fee, share: 5 % → 6 %",
+        "Service fee, taken of: the whole price → the price of the energy",
+        "Service fee, VAT: none → 19 %",
+    ]
+    assert words(named(free={"kwh": 1}), named(energy_tiers={"per": "MONTH", "tiers": tiers})) == [
+        "Energy by steps: none → counted over the calendar month, prices 0.30 €/kWh up to 100 kWh, 0.25 €/kWh beyond",
+        "Free at the start: energy 1 kWh → none",
+    ]
+    fee = {"price": 2, "after_minutes": 30, "after_kwh": 5}
+    assert words(named(connection_fee=fee), named(connection_fee={**fee, "needs": "ANY"})) == [
+        "Connection fee, of its conditions: all are needed → any one is enough"
+    ]
+    spot = {"series": "DE-LU", "fallback": Decimal("0.6")}
+    assert words(
+        named(spot=spot),
+        named(spot={**spot, "markup": Decimal("0.1"), "factor": Decimal("1.1"), "cap": Decimal("0.9")}),
+    ) == [
+        "Market price, times: 1 → 1.1",
+        "Market price, surcharge: 0.00 €/kWh → 0.10 €/kWh",
+        "Market price, at most: none → 0.90 €/kWh",
     ]
 
 
