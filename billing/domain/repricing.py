@@ -23,7 +23,9 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class PastSession:
-    """A settled session with all its price depends on as it was frozen then, and what it costs by what is known now.
+    """A settled session with all its price depends on, and what it costs by what is known now.
+
+    `frozen` is as it was frozen then; what another tariff needs beyond that is as of the session's start.
 
     `metered` is None when the station never told the start or the end of it.
     """
@@ -63,7 +65,7 @@ class Repriced:
 def price_again(past: PastSession, document: str) -> Repriced:
     """Price a past session by the tariff `document` (canonical JSON): frozen VAT and inputs, stored meter values.
 
-    A spot price for which nothing was frozen with the session is the tariff's fallback, and its line says so.
+    A step of the market without a price in `past.frozen` has the tariff's fallback, and its line says so.
 
     Problems: tariff_currency_mismatch, meter_missing, meter_values_inconsistent, rating_inputs_missing, vat_unknown,
     price_below_zero. They are the reasons for which settlement would not have billed it.

@@ -14,9 +14,9 @@ from tariffs.domain.frozen import NOTHING_FROZEN, FrozenInputs
 from tariffs.selectors.price_series import spot_prices
 
 # Reaches the step before, in case the charge point's clock puts the start a little earlier.
-_BEFORE = timedelta(minutes=75)
+BEFORE = timedelta(minutes=75)
 # Day-ahead prices are known for at most a day and a half; a session that stays longer pays the fallback.
-_AHEAD = timedelta(hours=48)
+AHEAD = timedelta(hours=48)
 
 
 def resolve_inputs(
@@ -36,8 +36,8 @@ def resolve_inputs(
             code=extensions.spot.series,
             currency=tariff.spec.currency,
             charge_point=charge_point,
-            start_at=at - _BEFORE,
-            end_at=at + _AHEAD,
+            start_at=at - BEFORE,
+            end_at=at + AHEAD,
         )
     if extensions.energy_tiers is not None and extensions.energy_tiers.per is TierPeriod.MONTH:
         used_wh = month_to_date_wh(driver_id=driver_id, at=at, time_zone=tariff.time_zone)
@@ -52,9 +52,14 @@ def month_to_date_wh(*, driver_id: int | None, at: datetime, time_zone: str) -> 
     """
     if driver_id is None:
         return Decimal(0)
-    month = at.astimezone(ZoneInfo(time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
     sessions = ChargingSession.objects.filter(
-        driver_id=driver_id, started_at__gte=month.astimezone(UTC), started_at__lt=at
+        driver_id=driver_id, started_at__gte=month_of(at, time_zone), started_at__lt=at
     ).exclude(outcome=ChargingSession.Outcome.DISCARDED)
     used: Decimal | None = sessions.aggregate(used=Sum("energy_wh"))["used"]
     return used or Decimal(0)
+
+
+def month_of(at: datetime, time_zone: str) -> datetime:
+    """The start of the calendar month in which `at` lies on the clock of `time_zone`, in UTC."""
+    month = at.astimezone(ZoneInfo(time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return month.astimezone(UTC)

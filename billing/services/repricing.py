@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 from billing.domain.metering import CHARGING, ENERGY, RATED_MEASURANDS, Metered, Reading
 from billing.domain.repricing import Amounts, PastSession, Repriced, price_again
 from billing.models import Cdr, CdrRevision, ChargingSession, MeterValue
+from billing.selectors.past_inputs import past_inputs
 from tariffs.domain.compiled import compile_document
 from tariffs.domain.frozen import FrozenInputs
 
@@ -61,16 +62,20 @@ def reprice(
     """Price the billed sessions of `selection` again by the tariff `document`, oldest id first; without one, each by
     its own frozen tariff, which gives what it was billed at first.
 
-    Every session yields exactly one Repriced: one that cannot be priced says why. Three queries and `chunk_size`
-    sessions in memory at a time. `after_id` goes on behind a session that was reached before; `progress` is told
-    how many sessions are done after each chunk. Raises BadInput for a `document` that is no tariff.
+    Market prices and the month's energy that another tariff needs and that were not frozen with a session are read as
+    of its start from what is stored today (`past_inputs`). Every session yields exactly one Repriced: one that cannot
+    be priced says why. Three queries and `chunk_size` sessions in memory at a time, up to three queries more for a
+    `document` that follows market prices or counts the month. `after_id` goes on behind a session that was reached
+    before; `progress` is told how many sessions are done after each chunk. Raises BadInput for a `document` that is no
+    tariff.
     """
     done = 0
     while chunk := _chunk(selection, after_id, chunk_size):
         readings = _readings(chunk, _measurands(document, chunk))
+        inputs = _inputs(chunk, document)
         for session in chunk:
             tariff = document if document is not None else _own_document(session)
-            yield price_again(_past(session, readings.get(session.pk, [])), tariff)
+            yield price_again(_past(session, readings.get(session.pk, []), inputs[session.pk]), tariff)
         done += len(chunk)
         after_id = chunk[-1].pk
         if progress is not None:
@@ -112,7 +117,15 @@ def _readings(chunk: list[ChargingSession], measurands: tuple[str, ...]) -> dict
     }
 
 
-def _past(session: ChargingSession, readings: list[Reading]) -> PastSession:
+def _inputs(chunk: list[ChargingSession], document: str | None) -> dict[int, FrozenInputs]:
+    """By session id. Months and places are each session's own; a tariff's series is the same in every time zone."""
+    if document is None:
+        return {session.pk: FrozenInputs.from_json(session.rating_inputs) for session in chunk}
+    own = {session.pk: compile_document(_own_document(session), "UTC") for session in chunk}
+    return past_inputs(chunk, own=own, other=compile_document(document, "UTC"))
+
+
+def _past(session: ChargingSession, readings: list[Reading], inputs: FrozenInputs) -> PastSession:
     # The last of them: a correction has its say over what was billed first.
     versions: list[Cdr | CdrRevision] = [session.cdr, *session.cdr.revisions.all()]
     known = versions[-1]
@@ -123,7 +136,7 @@ def _past(session: ChargingSession, readings: list[Reading]) -> PastSession:
         vat_percent=session.vat_percent,
         time_zone=session.charge_point.location.time_zone,
         tariff_digest=known.tariff_digest,
-        frozen=FrozenInputs.from_json(session.rating_inputs),
+        frozen=inputs,
         metered=_metered(session, readings),
         billed=Amounts(known.net, known.vat, known.gross),
     )

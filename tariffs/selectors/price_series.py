@@ -1,8 +1,11 @@
 """Which price series a tariff's formula means, and its values."""
 
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 
 from django.db.models import Case, Q, QuerySet, Value, When
 
@@ -44,6 +47,48 @@ def spot_prices(
         .values_list("start_at", "series__step_minutes", "price")
     )
     return tuple(SpotPrice(at, at + timedelta(minutes=minutes), price) for at, minutes, price in rows)
+
+
+def spot_prices_of_many(
+    *, code: str, currency: str, wanted: Mapping[int, tuple[ChargePoint, datetime, datetime]]
+) -> dict[int, tuple[SpotPrice, ...]]:
+    """What `spot_prices` gives for each (charge point, start, end), under the same keys. Two queries.
+
+    Give the charge points with their locations loaded. The steps between the first start and the last end are read.
+    """
+    if not wanted:
+        return {}
+    places = (
+        Q(region__isnull=True, charge_point__isnull=True)
+        | Q(region__in={charge_point.location.region_id for charge_point, _start, _end in wanted.values()})
+        | Q(charge_point__in={charge_point.pk for charge_point, _start, _end in wanted.values()})
+    )
+    known = {
+        (series.region_id, series.charge_point_id): series
+        for series in PriceSeries.objects.filter(places, code=code, currency=currency)
+    }
+    chosen: dict[int, PriceSeries] = {}
+    for key, (charge_point, _start, _end) in wanted.items():
+        series = known.get((None, charge_point.pk)) or known.get((charge_point.location.region_id, None))
+        series = series or known.get((None, None))
+        if series is not None:
+            chosen[key] = series
+    rows = PriceSeriesValue.objects.filter(
+        series__in={series.pk for series in chosen.values()},
+        start_at__gte=min(start for _point, start, _end in wanted.values()),
+        start_at__lt=max(end for _point, _start, end in wanted.values()),
+    ).order_by("series_id", "start_at")
+    steps: dict[int, list[tuple[datetime, Decimal]]] = {}
+    for series_id, start_at, price in rows.values_list("series_id", "start_at", "price"):
+        steps.setdefault(series_id, []).append((start_at, price))
+    found: dict[int, tuple[SpotPrice, ...]] = dict.fromkeys(wanted, ())
+    for key, series in chosen.items():
+        _point, start, end = wanted[key]
+        step = timedelta(minutes=series.step_minutes)
+        values = steps.get(series.pk, [])
+        first, last = (bisect_left(values, moment, key=itemgetter(0)) for moment in (start, end))
+        found[key] = tuple(SpotPrice(at, at + step, price) for at, price in values[first:last])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,11 +91,6 @@ def test_what_cannot_be_priced_says_why():
         (foreign.pk, ""),
         (untaxed.pk, "vat_unknown"),
     ]
-    monthly = tariff_document(
-        element(component("ENERGY", "0.40")),
-        voltledger={"energy_tiers": {"per": "MONTH", "tiers": [{"price": Decimal("0.40")}]}},
-    )
-    assert {one.problem for one in reprice(selection=EVERYTHING, document=monthly)} == {"rating_inputs_missing"}
 
 
 def test_only_billed_sessions_of_the_selection():
