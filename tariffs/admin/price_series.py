@@ -164,7 +164,7 @@ class PriceSeriesAdmin(AuditedAdmin):
                     return self._take_over(request, series, back)
                 context |= self._preview(request, series)
             except BadInput as error:
-                context["defects"] = error.details
+                context |= {"defects": error.details, "form": UploadForm(initial={"unit": request.POST.get("unit")})}
         return TemplateResponse(request, "admin/portal/price_upload.html", context)
 
     def _preview(self, request: HttpRequest, series: PriceSeries) -> dict[str, Any]:

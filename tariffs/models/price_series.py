@@ -70,6 +70,9 @@ class PriceSeries(models.Model):
         help_text=_("Address or file of a CSV file that is read every hour. Empty: nothing is fetched."),
     )
     source_unit = models.CharField(_("its prices are"), max_length=3, blank=True, choices=Unit.choices)
+    # How often what was refused last came again and was refused for the same reason, and when the last time was.
+    refused_again = models.PositiveIntegerField(default=0, editable=False)
+    refused_again_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -91,6 +94,11 @@ class PriceSeries(models.Model):
             models.CheckConstraint(condition=models.Q(step_minutes__in=[15, 60]), name="price_series_step_is_known"),
             models.CheckConstraint(
                 condition=models.Q(source="") | ~models.Q(source_unit=""), name="price_series_source_has_its_unit"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(refused_again=0, refused_again_at__isnull=True)
+                | models.Q(refused_again__gt=0, refused_again_at__isnull=False),
+                name="price_series_refused_again_has_its_time",
             ),
         ]
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.services import audit
+from common import clock
 from common.errors import BadInput
 from common.locking import lock_row
 from tariffs.domain.price_file import PricePoint, SeriesTerms, check_points
@@ -56,6 +57,7 @@ def import_prices(
             unique_fields=["series", "start_at"],
             update_fields=["price"],
         )
+    _begin_anew(series)
     taken = PriceImport.objects.create(
         series=series,
         origin=origin,
@@ -78,11 +80,34 @@ def import_prices(
     return taken
 
 
+@transaction.atomic
 def record_refusal(*, series_id: int, source: str, origin: str, problem: str) -> PriceImport:
-    """Keep why nothing came in. What the series has stays as it is."""
+    """Keep why nothing came in. What the series has stays as it is.
+
+    The same again, with nothing between, is counted on the series and not kept once more. Locks: the series' row.
+    Raises PriceSeries.DoesNotExist.
+    """
+    series = lock_row(PriceSeries.objects.filter(pk=series_id))
+    latest = PriceImport.objects.filter(series=series).order_by("-created_at", "-pk").first()
+    if (
+        latest is not None
+        and latest.status == PriceImport.Status.REFUSED
+        and (latest.origin, latest.source, latest.problem) == (origin, source[:500], problem)
+    ):
+        series.refused_again += 1
+        series.refused_again_at = clock.now()
+        series.save(update_fields=["refused_again", "refused_again_at"])
+        return latest
+    _begin_anew(series)
     return PriceImport.objects.create(
-        series_id=series_id, origin=origin, source=source[:500], status=PriceImport.Status.REFUSED, problem=problem
+        series=series, origin=origin, source=source[:500], status=PriceImport.Status.REFUSED, problem=problem
     )
+
+
+def _begin_anew(series: PriceSeries) -> None:
+    """Something else came in than what was refused before."""
+    series.refused_again, series.refused_again_at = 0, None
+    series.save(update_fields=["refused_again", "refused_again_at"])
 
 
 def compare_prices(series: PriceSeries, points: Sequence[PricePoint]) -> Changes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django_q.models import OrmQ
 
@@ -266,6 +267,29 @@ class TestPulling:
         PriceSeries.objects.update(source=f"{exchange}/day/ahead.csv")
         again = pull_prices(series_id=series.pk)
         assert (standing_of(series).taken, standing_of(series).refused) == (again, None)
+
+    def test_the_same_failure_again_is_counted_and_not_kept_once_more(self, exchange):
+        series = PriceSeriesFactory(source=f"{exchange}/day/broken.csv", source_unit="kwh")
+        first = pull_prices(series_id=series.pk)
+        with time_machine.travel(datetime(2031, 5, 1, 12, tzinfo=UTC), tick=False):
+            assert [pull_prices(series_id=series.pk).pk for _ in range(3)] == [first.pk] * 3
+        series.refresh_from_db()
+        assert (series.refused_again, series.refused_again_at) == (3, datetime(2031, 5, 1, 12, tzinfo=UTC))
+        assert PriceImport.objects.count() == 1
+        # Another reason is another row, and so is the same one after prices came in.
+        PriceSeries.objects.update(source=f"{exchange}/day/none.csv")
+        other = pull_prices(series_id=series.pk)
+        series.refresh_from_db()
+        assert (other.pk != first.pk, series.refused_again, series.refused_again_at) == (True, 0, None)
+        pull_prices(series_id=series.pk)
+        PriceSeries.objects.update(source=f"{exchange}/day/ahead.csv")
+        pull_prices(series_id=series.pk)
+        series.refresh_from_db()
+        assert (series.refused_again, series.refused_again_at) == (0, None)
+        PriceSeries.objects.update(source=f"{exchange}/day/none.csv")
+        pull_prices(series_id=series.pk)
+        statuses = PriceImport.objects.order_by("pk").values_list("status", flat=True)
+        assert list(statuses) == ["refused", "refused", "taken", "refused"]
 
     def test_a_source_that_is_allowed_no_more_is_not_read(self, exchange, settings):
         series = PriceSeriesFactory(source=f"{exchange}/day/ahead.csv", source_unit="kwh")

@@ -64,6 +64,7 @@ def test_every_defect_of_a_file_is_shown_and_nothing_is_saved(log_in):
     answer = upload(fina, series, "start,price\nnow,1\n2026-06-17T10:00Z,NaN\n", unit="kwh")
     assert "line 2: the start “now” is not a time" in answer
     assert "line 3: NaN is not a price" in answer
+    assert '<option value="kwh" selected>' in answer
     sent = {"name": "ahead.csv", "unit": "kwh", "content": "start,price\nnow,1\n", "confirmed": "1"}
     assert "line 2: the start" in fina.post(page(series, "upload"), sent).content.decode()
     assert not PriceSeriesValue.objects.exists()
@@ -94,7 +95,11 @@ def test_the_page_says_what_is_known_and_what_went_wrong(log_in):
     assert "0.08123" in seen
     assert "47 steps have no price: tariffs use their fallback then." in seen
     assert "It was away." in seen
+    assert "The same happened" not in seen
     assert "No prices have come in yet." in seen
+    for _ in range(2):
+        record_refusal(series_id=series.pk, source="https://prices.example.org/", origin="pull", problem="It was away.")
+    assert "The same happened 2 more times" in log_in("Finance").get(page(series)).content.decode()
 
 
 def test_a_fetch_is_queued(log_in):
