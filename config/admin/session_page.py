@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -73,11 +74,18 @@ def review_words(session: ChargingSession) -> str:
     return str(REVIEW_WORDS.get(session.review_reason, session.review_reason.replace("_", " ")))
 
 
-def bills_nothing(session: ChargingSession) -> bool:
-    """No energy was delivered, so that the session is free by rule whatever is decided about it."""
+def is_without_energy(session: ChargingSession) -> bool:
+    """No energy was delivered, as far as it is known."""
     if session.meter_start_wh is not None and session.meter_stop_wh is not None:
         return session.meter_stop_wh == session.meter_start_wh
     return not session.energy_wh
+
+
+def bills_nothing(session: ChargingSession) -> bool:
+    """Without energy and no longer than somebody needs to try: free by rule, whatever is decided about it."""
+    if not is_without_energy(session) or session.started_at is None or session.ended_at is None:
+        return False
+    return session.ended_at - session.started_at <= timedelta(seconds=settings.SESSION_FREE_STAY_SECONDS)
 
 
 def details(session: ChargingSession) -> dict[str, Any]:
@@ -104,6 +112,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "ocpp_messages": messages_of(session),
         "free_because": FREE_BECAUSE.get(session.free_rule, session.free_rule),
         "review_words": review_words(session),
+        "is_without_energy": is_without_energy(session),
         "bills_nothing": bills_nothing(session),
         "fix": FIXES.get(session.review_reason, ""),
         "events": AuditEvent.objects.filter(

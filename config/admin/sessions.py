@@ -19,7 +19,7 @@ from common.confirmation import ActionForm, confirmed_action
 from common.portal import actor_of, link_to
 from common.portal_values import show_amount, show_energy
 from config.admin.refund_actions import RefundActions
-from config.admin.session_page import bills_nothing, details, review_words
+from config.admin.session_page import bills_nothing, details, is_without_energy, review_words
 from ocpp_gateway.services.remote import remote_stop
 
 Outcome = ChargingSession.Outcome
@@ -180,8 +180,16 @@ class ChargingSessionAdmin(RefundActions):
         def describe(cleaned: dict[str, Any]) -> list[str]:
             if bills_nothing(session):
                 return [
-                    _("%(session)s delivered no energy: it is closed free of charge and nothing is billed.")
+                    _("%(session)s was short and delivered no energy: it is closed free of charge.")
                     % {"session": session},
+                    _("Nothing is billed."),
+                    _("Reason: %(reason)s") % cleaned,
+                ]
+            if is_without_energy(session):
+                return [
+                    _("%(session)s delivered no energy: it is billed only if its price counts the time it stayed.")
+                    % {"session": session},
+                    _("If it does not, the session is closed free of charge."),
                     _("Reason: %(reason)s") % cleaned,
                 ]
             return [

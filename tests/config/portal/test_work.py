@@ -46,15 +46,22 @@ class TestWork(DemoDays):
         session.refresh_from_db()
         assert (session.outcome, session.review_reason) == (ChargingSession.Outcome.IN_REVIEW, "no_driver")
 
-    def test_a_doubt_is_named_in_words_and_a_session_without_energy_says_that_nothing_is_billed(self) -> None:
+    def test_a_doubt_is_named_in_words_and_a_session_without_energy_says_when_it_is_billed(self) -> None:
         session = in_review("unknown_token")
         ChargingSession.objects.filter(pk=session.pk).update(meter_start_wh=1_234_567, meter_stop_wh=1_234_567)
         page = self.otto.get(session_page(session, "change")).content.decode()
         assert "Waits for a decision: unknown card" in page
         assert "1,234,567 → 1,234,567 Wh" in page
-        assert "It delivered no energy, so nothing would be billed either way." in page
-        preview = self.otto.post(session_page(session, "release"), {"key": KEY, "reason": "looked"}).content.decode()
-        assert "delivered no energy: it is closed free of charge and nothing is billed." in preview
+        # It stayed for 45 minutes, which is more than a try.
+        assert "It delivered no energy: it would be billed only if its price counts the time it stayed." in page
+        sent = {"key": KEY, "reason": "looked"}
+        preview = self.otto.post(session_page(session, "release"), sent).content.decode()
+        assert "delivered no energy: it is billed only if its price counts the time it stayed." in preview
+        with self.settings(SESSION_FREE_STAY_SECONDS=45 * 60):
+            page = self.otto.get(session_page(session, "change")).content.decode()
+            assert "It delivered no energy and was short, so nothing would be billed either way." in page
+            preview = self.otto.post(session_page(session, "release"), sent).content.decode()
+            assert "was short and delivered no energy: it is closed free of charge." in preview
 
     def test_once_the_card_has_an_owner_the_session_is_theirs(self) -> None:
         session = in_review("unknown_token")
