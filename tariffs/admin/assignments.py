@@ -1,9 +1,11 @@
 """Portal pages of who gets which tariff where: the assignments, and the tool that explains one price."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.messages import WARNING as WARN
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -22,9 +24,11 @@ from accounts.selectors.contracts import contract_in_force
 from common import clock
 from common.errors import VoltledgerError
 from locations.models import Connector, Location
+from tariffs.domain.findings import ERROR, WARNING, Finding
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import TariffAssignment
 from tariffs.selectors.assignment_map import assignment_map, shadowed_assignments
+from tariffs.selectors.lint import findings_brought
 from tariffs.selectors.price_card import price_card
 from tariffs.selectors.resolution import resolve_tariff
 from tariffs.selectors.vat import vat_percent
@@ -70,8 +74,26 @@ class WhoPaysForm(forms.Form):
         return driver
 
 
+class AssignmentForm(forms.ModelForm):
+    """An assignment may not bring a published tariff to a place where it is not allowed."""
+
+    warnings: Sequence[Finding] = ()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        brought = findings_brought(TariffAssignment(pk=self.instance.pk, **cleaned))
+        for finding in brought:
+            if finding.severity == ERROR:
+                self.add_error(None, finding.words)
+        self.warnings = [finding for finding in brought if finding.severity == WARNING]
+        return cleaned
+
+
 @admin.register(TariffAssignment)
 class TariffAssignmentAdmin(AuditedAdmin):
+    form = AssignmentForm
     list_display = ("sentence", "scope", "valid_from", "valid_until", "priority")
     list_filter = ("scope", "power_class", "customer_group", "contract_type", "channel", "tariff")
     search_fields = ("tariff__name", "tariff__code", "location__name", "charge_point__identity", "connector__code")
@@ -131,6 +153,11 @@ class TariffAssignmentAdmin(AuditedAdmin):
             "map": assignment_map(location, at=clock.now()),
         }
         return TemplateResponse(request, "admin/portal/assignment_map.html", context)
+
+    def save_model(self, request: HttpRequest, obj: TariffAssignment, form: AssignmentForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for finding in form.warnings:
+            self.message_user(request, _("Please look at this: %(finding)s") % {"finding": finding.words}, WARN)
 
     @display(description=gettext_lazy("assignment"), ordering="tariff__name")
     def sentence(self, assignment: TariffAssignment) -> str:

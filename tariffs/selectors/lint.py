@@ -1,6 +1,7 @@
 """What is doubtful about a tariff version, given where it is assigned."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,10 +17,13 @@ from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.resolution import Question, in_order
 from tariffs.domain.spec import TariffSpec
 from tariffs.models import PriceSeries, TariffAssignment, TariffVersion, VatRate
+from tariffs.selectors.in_force import version_in_force
 from tariffs.selectors.resolution import candidate_of, covers
 
 # Regulation (EU) 2023/1804, Article 5(4): recharging points with a power output of 50 kW or more.
 FAST_W = 50_000
+# An assignment that is not saved yet is the latest entered.
+_NEWEST = 2**62
 EU_COUNTRIES = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
 )
@@ -33,17 +37,53 @@ def findings_for(version: TariffVersion) -> list[Finding]:
 def findings_of(spec: TariffSpec, *, tariff_id: int | None, valid_from: datetime | None = None) -> list[Finding]:
     """The same for prices that are not saved yet. Without a tariff nothing is known of where they apply."""
     at = max(valid_from or clock.now(), clock.now())
-    found = lint(spec, _context(spec, tariff_id, at))
+    assignments = [] if tariff_id is None else _assignments()
+    return _found(spec, tariff_id, assignments, at)
+
+
+def findings_brought(assignment: TariffAssignment) -> list[Finding]:
+    """What saving this assignment would add to the findings of its tariff's published versions, in force now or later,
+    from the moment on at which both apply. Translated; the assignment may be new. What was found before is left out.
+    """
+    versions = TariffVersion.objects.filter(
+        tariff_id=assignment.tariff_id, status=TariffVersion.Status.PUBLISHED, valid_from__gt=clock.now()
+    )
+    current = version_in_force(assignment.tariff_id)
+    before = _assignments()
+    changed = copy(assignment)
+    if changed.pk is None:
+        changed.pk = _NEWEST
+    after = [changed, *(row for row in before if row.pk != changed.pk)]
+    brought: dict[tuple[str, str], Finding] = {}
+    for version in [*([current] if current else []), *versions]:
+        spec = parse_tariff_text(version.document)
+        at = max(version.valid_from, assignment.valid_from, clock.now())
+        known = {finding.words for finding in _found(spec, version.tariff_id, before, at)}
+        for finding in _found(spec, version.tariff_id, after, at):
+            if finding.words not in known:
+                brought[finding.key, finding.words] = finding
+    return list(brought.values())
+
+
+def _assignments() -> list[TariffAssignment]:
+    return list(TariffAssignment.objects.select_related("tariff", "customer_group"))
+
+
+def _found(
+    spec: TariffSpec, tariff_id: int | None, assignments: Sequence[TariffAssignment], at: datetime
+) -> list[Finding]:
+    found = lint(spec, _context(spec, tariff_id, assignments, at))
     return [replace(finding, sentence=gettext(finding.sentence)) for finding in found]
 
 
-def _context(spec: TariffSpec, tariff_id: int | None, at: datetime) -> LintContext:
+def _context(
+    spec: TariffSpec, tariff_id: int | None, assignments: Sequence[TariffAssignment], at: datetime
+) -> LintContext:
     on = clock.local_date(at, "UTC")
     series: dict[str, frozenset[str]] | None = None
     if spec.extensions is not None and spec.extensions.spot is not None:
         rows = PriceSeries.objects.filter(code=spec.extensions.spot.series).values_list("currency", flat=True)
         series = {spec.extensions.spot.series: frozenset(rows)} if rows else {}
-    assignments = [] if tariff_id is None else list(TariffAssignment.objects.select_related("tariff", "customer_group"))
     ours = [
         row for row in assignments if row.tariff_id == tariff_id and (row.valid_until is None or row.valid_until > at)
     ]
