@@ -82,7 +82,7 @@ class PortalAdmin(ModelAdmin):
         values = rows.values_list(*self.csv_columns).iterator(chunk_size=2000)
         return csv_file(f"{self.opts.model_name}.csv", heading, values)
 
-    def action_page(self, verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
+    def action_page(self, verb: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
         """The address of an action on one row, for staff only: `<app>_<model>_<verb>`, dashes as underscores."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_{verb.replace('-', '_')}"
         return path(f"<int:object_id>/{verb}/", self.admin_site.admin_view(view), name=name)

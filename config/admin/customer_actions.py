@@ -1,11 +1,8 @@
 """What an operator may do for a customer. Each asks for a reason, says what will happen, and leaves an AuditEvent."""
 
-from datetime import UTC, date, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -19,11 +16,13 @@ from accounts.services.tokens import add_rfid_token, set_token_status
 from accounts.words import contract_sentences
 from billing.models import WalletLot
 from billing.selectors.wallets import wallet_of
+from billing.services.bulk_credits import end_of_day
 from billing.services.wallets import adjust_wallet, credit_wallet
 from common.confirmation import ActionForm, confirmed_action
 from common.portal_values import show_money
 from config.admin.customer_forms import ContractForm, TokenForm, TopUpForm, WalletForm
 from config.admin.customer_page import current_contract
+from config.wallet_statement import statement_file
 
 
 class DriverActions(AuditedAdmin):
@@ -33,6 +32,7 @@ class DriverActions(AuditedAdmin):
         return [
             self.action_page("top-up", self.top_up_view),
             self.action_page("adjust", self.adjust_view),
+            self.action_page("statement", self.statement_view),
             self.action_page("contract", self.contract_view),
             self.action_page("status", self.status_view),
             self.action_page("token", self.token_view),
@@ -79,7 +79,7 @@ class DriverActions(AuditedAdmin):
                 reason=cleaned["reason"],
                 idempotency_key=f"operator:top-up:{cleaned['key']}",
                 actor_id=request.user.pk,
-                expires_at=_end_of(cleaned["expires_on"]) if cleaned["expires_on"] else None,
+                expires_at=end_of_day(cleaned["expires_on"]) if cleaned["expires_on"] else None,
             )
             return _("%(amount)s was added to the wallet.") % {"amount": show_money(amount)}
 
@@ -134,6 +134,11 @@ class DriverActions(AuditedAdmin):
             describe=describe,
             perform=perform,
         )
+
+    def statement_view(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
+        """The whole statement of the wallet as CSV, as its driver gets it."""
+        driver: Driver = self.row_for(request, object_id, "billing.view_walletlot")
+        return statement_file(driver.pk)
 
     def contract_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Put the driver on another contract type, now. The balance stays."""
@@ -265,11 +270,6 @@ class DriverActions(AuditedAdmin):
 
 def _currency_of(driver: Driver) -> str:
     return str(wallet_of(driver.pk).balance.currency)
-
-
-def _end_of(day: date) -> datetime:
-    """The last second of a local day, as UTC."""
-    return datetime.combine(day, time(23, 59, 59), ZoneInfo(settings.TIME_ZONE)).astimezone(UTC)
 
 
 def _reason_sentence(cleaned: dict[str, Any]) -> str:

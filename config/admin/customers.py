@@ -17,6 +17,7 @@ from accounts.services.tokens import issue_app_token
 from billing.models import FundingLeg, LedgerAccount
 from common import clock
 from common.portal_values import show_amount
+from config.admin.bulk_credits import BulkCredits
 from config.admin.customer_actions import DriverActions
 from config.admin.customer_page import TABS, UNPAID_STATES, heading
 
@@ -66,7 +67,7 @@ class UnpaidFilter(admin.SimpleListFilter):
 
 
 @admin.register(Driver)
-class DriverAdmin(DriverActions):
+class DriverAdmin(BulkCredits, DriverActions):
     list_display = ("name", "email", "status_label", "contract", "wallet_balance", "unpaid", "city", "created_at")
     list_filter = ("status", ContractTypeFilter, UnpaidFilter, "customer_group", "country")
     search_fields = ("name", "email", "phone", "tokens__id_tag", "public_id")

@@ -1,6 +1,5 @@
 """The wallet: what is in it, how it got there, and putting money in."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -16,15 +15,15 @@ from billing.models import Payment
 from billing.providers.errors import ProviderUnavailable
 from billing.selectors.payments import usable_methods
 from billing.selectors.top_ups import standing_of, unfinished_top_up
-from billing.selectors.wallets import StatementRow, statement, wallet_of
+from billing.selectors.wallets import statement, wallet_of
 from billing.services import top_ups
 from common.errors import VoltledgerError
 from common.formats import money_words
-from common.spreadsheets import csv_file
 from config.forms.wallet import TopUpForm
 from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.wallet_words import event_words
 from config.views.access import contract_of, driver_page
+from config.wallet_statement import statement_file
 
 PER_PAGE = 20
 
@@ -108,36 +107,3 @@ def cancel_top_up(request: HttpRequest, driver: Driver, payment_id: int) -> Http
 def wallet_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
     """The whole statement, oldest first, with the hash that chains each entry to the one before."""
     return statement_file(driver.pk)
-
-
-def statement_file(driver_id: int) -> HttpResponseBase:
-    """A wallet's statement as CSV, for its driver or an operator."""
-    heading = [
-        _("Number"),
-        _("Date"),
-        _("What"),
-        _("Reference"),
-        _("Note"),
-        _("Change"),
-        _("Balance"),
-        _("Currency"),
-        _("Previous hash"),
-        _("Entry hash"),
-    ]
-    rows: Iterator[list[object]] = (_cells(row) for row in statement(driver_id))
-    return csv_file("wallet.csv", heading, rows)
-
-
-def _cells(row: StatementRow) -> list[object]:
-    return [
-        row.number,
-        row.at,
-        event_words(row.event),
-        row.reference,
-        row.note,
-        row.change.amount,
-        row.balance.amount,
-        str(row.balance.currency),
-        row.previous_hash,
-        row.hash,
-    ]
