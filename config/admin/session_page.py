@@ -90,13 +90,11 @@ def bills_nothing(session: ChargingSession) -> bool:
 
 def details(session: ChargingSession) -> dict[str, Any]:
     cdr = Cdr.objects.filter(charging_session=session).first()
-    explanation = explain(session, cdr) if cdr else None
     return {
         "session": session,
         "cdr": cdr,
-        "lines": list(zip(explanation.lines, cdr.lines.all(), strict=True)) if cdr and explanation else [],
+        "explanation": explain(session, cdr) if cdr else None,
         "basis": price_basis(session, cdr) if cdr else None,
-        "rounding": explanation.rounding if explanation else None,
         "legs": list(cdr.legs.select_related("lot")) if cdr else [],
         "refunds": refunds_shown(cdr) if cdr else [],
         "is_refundable": cdr is not None and any(leg.left for leg in cdr.legs.all()),

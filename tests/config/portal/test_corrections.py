@@ -4,11 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from billing.models import PriceCorrection
 from billing.services.correction_application import apply_correction
-from billing.services.corrections import draft_correction, preview_correction
+from billing.services.corrections import approve_correction, draft_correction, preview_correction
 from tests.billing.factories import NOON
 from tests.billing.refunds.world import paid_session
 from tests.config.portal.staff import browser_of, member
@@ -72,3 +73,52 @@ def test_who_may_not_correct_prices_cannot(role: str) -> None:
         assert client.post(address, CONFIRMED).status_code == 403
     correction.refresh_from_db()
     assert (correction.state, session.cdr.gross) == ("previewed", Decimal("10.20"))
+
+
+def test_a_corrected_session_shows_the_new_lines_and_the_old_ones_as_known_then() -> None:
+    session = paid_session()
+    fina, otto = browser_of("Finance"), browser_of("Owner")
+    correction = draft_correction(
+        tariff_id=session.tariff_version.tariff_id,
+        ocpi_text=FORTY_CENTS,
+        reason="entered twice",
+        author_id=member(fina).pk,
+        since=NOON - timedelta(days=1),
+        until=NOON + timedelta(days=1),
+    )
+    preview_correction(correction_id=correction.pk)
+    approve_correction(correction_id=correction.pk, actor_id=member(otto).pk, reason="checked")
+    apply_correction(correction_id=correction.pk)
+    revision = session.cdr.revisions.get()
+    driver = Client()
+    driver.force_login(session.driver.user)
+
+    for browser, address, told in (
+        (
+            fina,
+            reverse("admin:billing_chargingsession_change", args=[session.pk]),
+            (
+                "Corrected price, as known since",
+                "entered twice",
+                "billed 10.20\xa0€, then corrected",
+                "Before: 10.20\xa0€",
+            ),
+        ),
+        (
+            driver,
+            reverse("session_detail", args=[session.public_id]),
+            ("This price was corrected, as known since", "Before the correction: 10.20\xa0€, as known until"),
+        ),
+    ):
+        answer = browser.get(address)
+        html = answer.content.decode()
+        explanation = answer.context["explanation"]
+        new, (old,) = explanation.price, explanation.former
+        assert [(line.label, line.gross, line.net) for line in new.lines] == [("Energy", Decimal("7.14"), 6)]
+        assert [(line.label, line.gross) for line in old.lines] == [("Energy", Decimal("10.20"))]
+        assert (new.gross, old.gross) == (Decimal("7.14"), Decimal("10.20"))
+        assert new.known_since == old.known_until == revision.created_at
+        assert html.index("7.14\xa0€") < html.index("Before")
+        for words in told:
+            assert words in html, words
+    assert "entered twice" not in driver.get(reverse("session_detail", args=[session.public_id])).content.decode()
