@@ -30,6 +30,7 @@ from tariffs.domain.rows_reading import SheetMistakes, spec_of
 from tariffs.domain.spec import TariffSpec
 from tariffs.models import Tariff, TariffVersion
 from tariffs.selectors.conditions import condition_words
+from tariffs.services.exchange import source_of
 from tariffs.services.redrafting import redraft_version
 from tariffs.services.versions import draft_version
 
@@ -75,6 +76,7 @@ class DocumentForm(ValidFromForm):
         field = "document" if file is None else "file"
         try:
             cleaned["spec"] = parse_tariff_text(content)
+            cleaned["source"] = source_of(content)
         except BadInput as error:
             self.add_error(field, forms.ValidationError([str(error), *error.details]))
         return cleaned
@@ -247,13 +249,18 @@ class EditorPages(AuditedAdmin):
         moment = form.cleaned_data["valid_from"]
         valid_from = moment.astimezone(UTC) if moment else None
         text = canonical_json(spec)
+        source = form.cleaned_data.get("source", "")
         try:
             if replaces is None or request.POST.get("own_draft"):
-                version = draft_version(tariff_id=tariff.pk, ocpi_text=text, valid_from=valid_from)
+                version = draft_version(tariff_id=tariff.pk, ocpi_text=text, valid_from=valid_from, source=source)
             else:
                 actor_id = actor_of(request)
                 version = redraft_version(
-                    version_id=replaces.pk, ocpi_text=text, valid_from=valid_from, actor_id=actor_id
+                    version_id=replaces.pk,
+                    ocpi_text=text,
+                    valid_from=valid_from,
+                    source=source,
+                    actor_id=actor_id,
                 )
         except BadInput as error:
             form.add_error(None, forms.ValidationError([str(error), *error.details]))

@@ -13,6 +13,7 @@ from common import clock
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
 from tariffs.admin.editor import EditorPages
 from tariffs.admin.history import HistoryPages
+from tariffs.admin.import_page import ImportPages
 from tariffs.admin.pages import pretty
 from tariffs.admin.places import cards_by_country
 from tariffs.admin.publishing import PublishPages
@@ -37,7 +38,7 @@ class AssignmentInline(ReadOnlyInline):
 
 
 @admin.register(Tariff)
-class TariffAdmin(EditorPages, HistoryPages):
+class TariffAdmin(EditorPages, HistoryPages, ImportPages):
     list_display = ("name", "code", "currency", "version_in_force")
     list_filter = ("currency",)
     search_fields = ("name", "code")

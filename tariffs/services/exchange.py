@@ -30,7 +30,7 @@ from tariffs.services.versions import draft_version
 
 LARGEST_FILE = 5_000_000
 # Warnings that stand for a file in other units, or whose prices contradict each other. The others wait for publishing.
-_REFUSED = ("overlap", "implausible_price", "implausible_threshold", "implausible_step", "implausible_vat")
+DOUBTS = ("overlap", "implausible_price", "implausible_threshold", "implausible_step", "implausible_vat")
 
 
 @transaction.atomic
@@ -98,8 +98,19 @@ def export_tariff(version: TariffVersion, *, ocpi: OcpiVersion = OcpiVersion.V23
     return write_ocpi(read_ocpi(document), ocpi)
 
 
+def source_of(text: str | bytes) -> str:
+    """What to keep beside a draft of this text: the whole OCPI Tariff object, "" for one that is not whole.
+
+    A text of prices alone lacks the ids that OCPI asks for. Raises BadInput for what is no JSON.
+    """
+    document = jsontext.loads(text)
+    defects = Defects()
+    read_ocpi_leniently(document, None, defects)
+    return "" if defects.details else jsontext.dumps(document)
+
+
 def _is_refused(finding: Finding, accepted: Collection[str]) -> bool:
-    return finding.severity == ERROR or (finding.code in _REFUSED and not finding.is_accepted(accepted))
+    return finding.severity == ERROR or (finding.code in DOUBTS and not finding.is_accepted(accepted))
 
 
 def _priced_text(read: OcpiTariff) -> str:

@@ -23,9 +23,15 @@ class DraftIsGone(Refused):
 
 @transaction.atomic
 def redraft_version(
-    *, version_id: int, ocpi_text: str, valid_from: datetime | None = None, actor_id: int | None = None
+    *,
+    version_id: int,
+    ocpi_text: str,
+    valid_from: datetime | None = None,
+    source: str = "",
+    actor_id: int | None = None,
 ) -> TariffVersion:
-    """Replace a draft by a new one with this text; the old one is withdrawn, its number stays taken.
+    """Replace a draft by a new one with this text, and `source` beside it as it is. The old one is withdrawn, its
+    number stays taken.
 
     Locks: the tariff's row, then the draft's. Raises DraftIsGone where it is no draft any more, BadInput with every
     defect of the text; then nothing has changed.
@@ -35,7 +41,7 @@ def redraft_version(
     draft = lock_row(TariffVersion.objects.filter(pk=version_id))
     if draft.status != TariffVersion.Status.DRAFT:
         raise DraftIsGone
-    version = draft_version(tariff_id=tariff_id, ocpi_text=ocpi_text, valid_from=valid_from)
+    version = draft_version(tariff_id=tariff_id, ocpi_text=ocpi_text, valid_from=valid_from, source=source)
     reason = _("Replaced by version %(number)d") % {"number": version.number}
     withdraw_version(version_id=draft.pk, actor_id=actor_id, reason=reason)
     return version
