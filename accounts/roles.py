@@ -12,6 +12,7 @@
 | write off what cannot be collected      | billing.change_fundingleg      |
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
+| say how much is held on cards           | billing.add_holdpolicy, _change|
 | start, stop, command a charge point     | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | draft a tariff version                  | tariffs.add_tariffversion      |
@@ -114,6 +115,7 @@ ROLES: dict[str, list[str]] = {
         "billing.change_refund",
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
+        "billing.*_holdpolicy",
         "billing.change_fundingleg",
         "billing.change_chargingsession",
         "invoicing.view_*",

@@ -14,6 +14,7 @@ from billing.models import (
     CostLine,
     FundingLeg,
     Hold,
+    HoldPolicy,
     LedgerAccount,
     LedgerEntry,
     LedgerTransaction,
@@ -23,7 +24,7 @@ from billing.models import (
     Refund,
     WalletLot,
 )
-from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
+from common.portal import PortalAdmin, ReadOnlyAdmin, ReadOnlyInline, link_to
 from common.portal_values import show_amount, show_energy, show_number
 
 _STATE_LABELS = {
@@ -312,6 +313,29 @@ class HoldAdmin(ReadOnlyAdmin):
     @display(description=_("captured"), ordering="captured_amount")
     def captured_shown(self, hold: Hold) -> str:
         return show_amount(hold.captured_amount, hold.charging_session.currency)
+
+
+@admin.register(HoldPolicy)
+class HoldPolicyAdmin(PortalAdmin):
+    list_display = ("__str__", "power_class", "channel", "amount_shown")
+    list_filter = ("power_class", "channel")
+    may_delete = True
+    csv_columns = (
+        "location__name",
+        "connector__code",
+        "tariff__name",
+        "power_class",
+        "channel",
+        "amount",
+        "currency",
+    )
+    search_fields = ("location__name", "connector__charge_point__identity", "tariff__name")
+    list_select_related = ("connector__charge_point", "location", "tariff")
+    autocomplete_fields = ("connector", "location", "tariff")
+
+    @display(description=_("amount"), ordering="amount")
+    def amount_shown(self, policy: HoldPolicy) -> str:
+        return show_amount(policy.amount, policy.currency)
 
 
 @admin.register(WalletLot)

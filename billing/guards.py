@@ -51,7 +51,7 @@ GUARDS = [
     refuse("billing_hold", "delete", name="billing_hold_no_delete", message="holds stay"),
     _frozen(
         "billing_hold",
-        *("charging_session_id", "source", "account_id", "amount"),
+        *("idempotency_key", "charging_session_id", "source", "account_id", "method_id", "amount"),
         message="a hold keeps its terms",
     ),
     refuse(
@@ -59,7 +59,7 @@ GUARDS = [
         "update of status",
         name="billing_hold_resolved_once",
         message="a hold is resolved once",
-        when="OLD.status <> 'active' AND OLD.status <> NEW.status",
+        when="OLD.resolved_at IS NOT NULL AND OLD.status <> NEW.status",
     ),
     refuse("billing_payment", "delete", name="billing_payment_no_delete", message="payments stay"),
     _frozen(

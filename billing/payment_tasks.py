@@ -1,13 +1,32 @@
 """Background work about payments. Each may run twice or be lost; `sweep_payments` takes up what was."""
 
 from billing.providers.fake import post
-from billing.services import card_refunds, debts, methods, payment_mails, payment_sweep, payments, provider_events
+from billing.services import (
+    card_holds,
+    card_refunds,
+    debts,
+    methods,
+    payment_mails,
+    payment_sweep,
+    payments,
+    provider_events,
+)
 from common import clock
 
 
 def collect_leg(leg_id: int) -> None:
     """A card leg was written by settlement: charge it."""
     payments.collect_leg(leg_id=leg_id)
+
+
+def place_card_hold(hold_id: int) -> None:
+    """A pre-authorised session was requested or has started: hold its amount on the card."""
+    card_holds.place_card_hold(hold_id=hold_id)
+
+
+def release_card_hold(hold_id: int) -> None:
+    """What is held on a card is not needed: let go of it."""
+    card_holds.release_card_hold(hold_id=hold_id)
 
 
 def send_refund(refund_id: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from billing.correction_tasks import SCHEDULES as CORRECTION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
-from billing.services import books, holds, lots, sessions, settlement
+from billing.services import books, card_holds, holds, lots, sessions, settlement
 from common import clock
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def sweep() -> int:
     now = clock.now()
     steps: list[Callable[[], int]] = [
         lambda: sessions.close_overdue_sessions(now=now),
+        lambda: card_holds.stop_without_hold(now=now),
         lambda: settlement.settle_overdue(now=now),
         lambda: holds.expire_holds(now=now),
         lambda: lots.expire_lots(now=now),

@@ -16,6 +16,8 @@ from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
 from billing.providers.errors import ProviderError, ProviderUnavailable
 from billing.providers.registry import get_provider
 from billing.services import methods
+from billing.services.card_holds import reread_hold
+from billing.services.hold_releases import open_card_holds
 from billing.services.payment_sweep import reread_payment
 from common.errors import Refused
 
@@ -96,6 +98,8 @@ def return_from_confirmation(request: HttpRequest, session_id: UUID) -> HttpResp
     legs = FundingLeg.objects.filter(cdr__charging_session=session)
     for payment in Payment.objects.filter(funding_leg__in=legs, status__in=Payment.OPEN):
         reread_payment(payment_id=payment.pk)
+    for hold in open_card_holds().filter(charging_session=session):
+        reread_hold(hold_id=hold.pk)
     return redirect("session_detail", session.public_id)
 
 

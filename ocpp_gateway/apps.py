@@ -11,3 +11,4 @@ class OcppGatewayConfig(AppConfig):
 
     def ready(self) -> None:
         register_guards(GUARDS)
+        from ocpp_gateway import receivers  # noqa: F401 (connects them)

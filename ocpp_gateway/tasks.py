@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from common import clock
+from ocpp_gateway.services import remote
 from ocpp_gateway.services.commands import take_commands
 from ocpp_gateway.services.connections import drop_stale_connections
 from ocpp_gateway.services.messages import prune_messages
@@ -20,6 +21,11 @@ SCHEDULES = [
     ("Give up waiting for transaction events", "ocpp_gateway.tasks.sweep_transactions", 1),
     ("Prune the message log", "ocpp_gateway.tasks.prune_message_log", 60),
 ]
+
+
+def follow_hold(session_id: int) -> None:
+    """The bank has agreed to hold a session's amount, or not: tell its charge point to start or to stop."""
+    remote.follow_hold(session_id=session_id)
 
 
 def sweep_commands() -> None:

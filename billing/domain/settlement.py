@@ -9,6 +9,7 @@ from billing.domain.metering import Metered, periods_of
 from billing.domain.plan import AccountState, PostingPlan, plan_posting
 from billing.domain.postings import AccountRef, Posting, credit, debit, receivable, system, vat_account, wallet
 from billing.domain.waterfall import (
+    CARD,
     OPEN_ACCESS,
     WALLET_SOURCES,
     Leg,
@@ -74,7 +75,7 @@ class Facts:
     """An ended session as it was read under its lock, with everything its settlement depends on.
 
     `accounts` are ledger accounts by key: the driver's own, locked, and the system accounts there are. `metered` is
-    None when the station never told the start or the end of it.
+    None when the station never told the start or the end of it, `held_on_card` when nothing is held on a card.
     """
 
     session_id: int
@@ -93,6 +94,7 @@ class Facts:
     accounts: Mapping[str, AccountState]
     lots: Sequence[Lot]
     holds: Sequence[HeldAmount]
+    held_on_card: Decimal | None = None
 
     @property
     def wallet(self) -> AccountState | None:
@@ -138,6 +140,11 @@ class Bill:
     def drawn(self) -> Decimal:
         """What the wallet pays."""
         return sum((leg.amount for leg in self.legs if leg.source in WALLET_SOURCES), Decimal(0))
+
+    @property
+    def needs_card(self) -> bool:
+        """True when a card pays some of it."""
+        return any(leg.source == CARD for leg in self.legs)
 
     @property
     def released(self) -> dict[int, Decimal]:
@@ -253,7 +260,9 @@ def _price(facts: Facts, metered: Metered) -> Review | _Priced:
 
 def _bill(facts: Facts, metered: Metered, priced: _Priced) -> Bill:
     rated, payable = priced.rated, priced.payable
-    legs = allocate(payable.gross, sources_of(facts.billing_model, facts.wallet_use, _wallet_sources(facts, metered)))
+    wallet = _wallet_sources(facts, metered)
+    sources = sources_of(facts.billing_model, facts.wallet_use, wallet, facts.held_on_card)
+    legs = allocate(payable.gross, sources)
     return Bill(
         facts,
         metered,

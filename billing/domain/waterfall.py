@@ -81,14 +81,17 @@ def wallet_sources(lots: Iterable[Lot], available: Decimal, at: datetime) -> lis
     return sources
 
 
-def sources_of(billing_model: str, wallet_use: str, wallet: Sequence[Source]) -> tuple[Source, ...]:
+def sources_of(
+    billing_model: str, wallet_use: str, wallet: Sequence[Source], held_on_card: Decimal | None = None
+) -> tuple[Source, ...]:
     """What a session under a contract type may draw on, in order. `wallet` are the wallet's own sources.
 
-    A wallet driver's shortfall is debt, never a card; a held card is charged like a card on file.
+    A wallet driver's shortfall is debt, never a card. A card pays as far as it was held, what goes beyond is debt;
+    where nothing is held (any more) it is charged like a card on file.
     """
     if billing_model == "open_access":
         return (Source(OPEN_ACCESS),)
     drawn = tuple(wallet) if wallet_use in ("draw_first", "only") else ()
     if billing_model in ("postpaid", "preauth"):
-        return (*drawn, Source(CARD))
+        return (*drawn, Source(CARD, held_on_card))
     return drawn

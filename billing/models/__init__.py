@@ -1,6 +1,7 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
 from billing.models.fake_provider import FakeProviderObject
+from billing.models.hold_policies import HoldPolicy
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent
 from billing.models.refunds import Refund, SessionRefund, SessionRefundLeg
@@ -15,6 +16,7 @@ __all__ = [
     "FakeProviderObject",
     "FundingLeg",
     "Hold",
+    "HoldPolicy",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",

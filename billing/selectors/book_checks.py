@@ -1,6 +1,7 @@
 """The invariants of the ledger, its wallets, Cdrs and payments, as set-based queries. billing.services.books runs them.
 
-Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks.
+Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks, those of
+holds on cards in billing.selectors.hold_checks.
 
 Each query yields the rows that break it: a label and what is wrong. Amounts are compared rounded to their four places,
 because SQLite adds them as doubles.
@@ -16,6 +17,7 @@ from billing.selectors.book_chains import broken_chains, changed_transactions
 from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
 from billing.selectors.findings import Finding
+from billing.selectors.hold_checks import HOLD_CHECKS
 from billing.selectors.refund_checks import REFUND_CHECKS
 from billing.selectors.top_up_checks import TOP_UP_CHECKS
 from common.guards import missing_guards
@@ -99,7 +101,7 @@ HAVING ROUND(account.pending - COALESCE(SUM(hold.amount), 0), 4) <> 0
 _HOLDS_ARE_RESOLVED = """
 SELECT 'hold ' || hold.id, 'is active past ' || hold.expires_at
 FROM billing_hold hold JOIN billing_chargingsession session ON session.id = hold.charging_session_id
-WHERE hold.status = 'active' AND hold.expires_at < %s
+WHERE hold.status IN ('asked', 'requires_action', 'active') AND hold.expires_at < %s
     AND session.status NOT IN ('requested', 'active', 'finishing')
     AND NOT (session.status = 'ended' AND session.outcome IN ('pending', 'in_review'))
 """
@@ -335,4 +337,5 @@ CHECKS: list[CheckRow] = [
     ),
     *REFUND_CHECKS,
     *TOP_UP_CHECKS,
+    *HOLD_CHECKS,
 ]

@@ -40,12 +40,14 @@ class Admission:
     """A driver may charge under `contract`.
 
     `spend_limit` is what the session may cost (gross, contract currency; None: no limit) and `wallet_hold` what of it
-    is to be reserved in the wallet at the start.
+    is to be reserved in the wallet at the start. With `is_preauthorised` an amount is held on the driver's card, which
+    then sets the limit (billing.services.card_holds).
     """
 
     contract: Contract
     spend_limit: Decimal | None
     wallet_hold: Decimal | None
+    is_preauthorised: bool = False
 
 
 def usable_token(id_tag: str, at: datetime) -> Token:
@@ -82,8 +84,8 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
         reserved = min(available, usual)
         return Admission(contract=contract, spend_limit=reserved, wallet_hold=reserved)
     if _has_card(driver_id):
-        limit = usual if kind.billing_model == BillingModel.PREAUTH else None
-        return Admission(contract=contract, spend_limit=limit, wallet_hold=None)
+        is_preauthorised = kind.billing_model == BillingModel.PREAUTH
+        return Admission(contract=contract, spend_limit=None, wallet_hold=None, is_preauthorised=is_preauthorised)
     if kind.wallet_use == WalletUse.DRAW_FIRST:
         # Without a card the wallet alone carries the session, as far as it goes.
         available = available_in_wallet(driver_id, kind.currency)

@@ -1,5 +1,6 @@
-"""Money reserved in wallets. A hold is placed once and resolved once: captured, released or expired.
+"""Money reserved in wallets; on cards the payment provider reserves it (billing.services.card_holds).
 
+A hold is placed once and resolved once: captured, released or expired.
 `LedgerAccount.pending` is the sum of a wallet's active holds; both change in one transaction under the account's lock.
 """
 
@@ -16,6 +17,7 @@ from billing.models import Hold, LedgerAccount
 from billing.selectors.undecided import undecided_sessions
 from billing.selectors.wallets import expired_promo
 from billing.services.accounts import lock_accounts, state_of
+from billing.services.hold_releases import release_card_holds
 from billing.services.ledger import post
 from billing.services.lots import take_from_lots
 from common import clock
@@ -113,10 +115,11 @@ def release_hold(*, hold_id: int) -> Hold:
 
 @transaction.atomic
 def release_session_holds(*, session_id: int) -> int:
-    """Free every active wallet hold of a session; their number. Safe to repeat.
+    """Free every active wallet hold of a session; their number. What is held on a card is let go by a task.
 
-    Locks: the wallets' LedgerAccount rows, then the holds.
+    Safe to repeat. Locks: the wallets' LedgerAccount rows, then the holds.
     """
+    release_card_holds(session_id=session_id)
     holds = Hold.objects.filter(charging_session_id=session_id, source=Hold.Source.WALLET, status=Status.ACTIVE)
     return sum(_resolve_active(account_id, Status.RELEASED, session_id=session_id) for account_id in _accounts(holds))
 

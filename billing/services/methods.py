@@ -142,6 +142,23 @@ def remove_method(*, driver_id: int, method_id: int) -> PaymentMethod:
     return method
 
 
+def refuse_method(*, driver_id: int, method_id: int) -> None:
+    """The bank will never honour this card again: take it out of use, and another one comes first from now on.
+
+    In the caller's transaction. Locks: the driver's PaymentMethods.
+    """
+    methods = lock_rows(PaymentMethod.objects.filter(driver_id=driver_id))
+    for method in methods:
+        if method.pk == method_id and method.status == PaymentMethod.Status.ACTIVE:
+            method.status = PaymentMethod.Status.REFUSED
+            method.is_default = False
+            method.save(update_fields=["status", "is_default"])
+    usable = [method for method in methods if method.status == PaymentMethod.Status.ACTIVE]
+    if usable and not any(method.is_default for method in usable):
+        usable[0].is_default = True
+        usable[0].save(update_fields=["is_default"])
+
+
 def forget_method(*, method_id: int) -> None:
     """Have the provider delete a removed card. Safe to repeat; raises ProviderUnavailable."""
     method = PaymentMethod.objects.get(pk=method_id, status=PaymentMethod.Status.REMOVED)

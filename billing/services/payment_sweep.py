@@ -8,11 +8,14 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from billing.models import FundingLeg, Payment, PaymentMethod, ProviderEvent, Refund
+from billing.models import FundingLeg, Hold, Payment, PaymentMethod, ProviderEvent, Refund
 from billing.providers.base import ProviderResult
 from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
+from billing.services.card_holds import release_card_hold, reread_hold
 from billing.services.card_refunds import reread_refund, retry_refund
+from billing.services.hold_captures import captured_by, fetch_capture
+from billing.services.hold_releases import holds_to_release
 from billing.services.payments import (
     collect_leg,
     park_payment,
@@ -42,6 +45,8 @@ def sweep_payments(now: datetime) -> int:
     unread = ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - PATIENCE)
     return (
         _take_up(Payment.objects.filter(reread_at__lte=now), lambda pk: reread_payment(payment_id=pk))
+        + _take_up(Hold.objects.filter(reread_at__lte=now), lambda pk: reread_hold(hold_id=pk))
+        + _take_up(holds_to_release(now), lambda pk: release_card_hold(hold_id=pk))
         + _take_up(Refund.objects.filter(reread_at__lte=now), lambda pk: reread_refund(refund_id=pk))
         + _take_up(unread, lambda pk: process_event(event_id=pk))
         + _take_up(Refund.objects.filter(next_attempt_at__lte=now), lambda pk: retry_refund(refund_id=pk))
@@ -92,6 +97,9 @@ def _ask(payment: Payment) -> ProviderResult | None:
     provider = get_provider(payment.provider)
     if payment.status == Payment.Status.REQUIRES_ACTION and _is_pointless(payment):
         return call_off(payment)
+    hold = captured_by(payment)
+    if hold is not None:
+        return fetch_capture(payment, hold)
     return provider.fetch(idempotency_key=payment.idempotency_key, reference=payment.provider_reference)
 
 

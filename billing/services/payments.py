@@ -25,13 +25,21 @@ from billing.providers.registry import get_provider
 from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
 from billing.services import ledger
 from billing.services.card_refunds import claim_surplus
+from billing.services.hold_captures import (
+    ask_to_capture,
+    captured_by,
+    claim_capture,
+    hold_of,
+    may_capture,
+    record_capture,
+)
 from billing.services.legs import mark_leg
+from billing.services.methods import refuse_method
 from billing.services.payment_locks import lock_leg, lock_payment
 from billing.services.wallets import credit_wallet
 from billing.services.write_offs import recover_write_off
 from common import clock
 from common.errors import VoltledgerError
-from common.locking import lock_rows
 from common.money import quantize
 from common.states import may_step
 
@@ -81,7 +89,10 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
     if not _may_attempt(leg, moment, is_early=is_early):
         return None
     session = leg.cdr.charging_session
-    method = _next_method(session.driver_id, method_id)
+    hold = hold_of(leg)
+    if hold is not None and not may_capture(hold):
+        return None
+    method = _next_method(session.driver_id, method_id) if hold is None else hold.method
     if method is None:
         return None
     attempt = leg.payments.count() + 1
@@ -98,6 +109,8 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
         attempt=attempt,
         reread_at=moment + retries.REREAD_SOONEST,
     )
+    if hold is not None:
+        claim_capture(hold, payment)
     mark_leg(leg_id=leg.pk, state=State.ATTEMPTING)
     return payment
 
@@ -123,9 +136,12 @@ def _next_method(driver_id: int | None, preferred_id: int | None = None) -> Paym
 
 def send_payment(*, payment: Payment) -> Payment:
     """Ask the provider for a claimed payment and record the answer. Sending it twice under its key takes money once."""
-    provider = get_provider(payment.provider)
+    hold = captured_by(payment)
     try:
-        result = provider.charge(_request(payment))
+        if hold is not None:
+            result = ask_to_capture(payment, hold)
+        else:
+            result = get_provider(payment.provider).charge(_request(payment))
     except ProviderUnavailable:
         return record_no_answer(payment_id=payment.pk)
     except (IdempotencyMismatch, RequestRefused) as error:
@@ -274,8 +290,8 @@ def _pay_leg(payment: Payment, moment: datetime) -> Decimal:
 def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) -> None:
     payment.decline_class = str(result.decline_class or Decline.SOFT)
     payment.decline_code = result.decline_code
-    if payment.decline_class == Payment.DeclineClass.HARD:
-        _refuse_method(payment)
+    if payment.decline_class == Payment.DeclineClass.HARD and payment.method_id is not None:
+        refuse_method(driver_id=payment.driver_id, method_id=payment.method_id)
     next_attempt_at = _next_date(payment, moment) if payment.funding_leg else None
     _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
     _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
@@ -291,20 +307,6 @@ def _next_date(payment: Payment, moment: datetime) -> datetime | None:
     first = declined.first()
     first_declined_at = first.finished_at if first and first.finished_at else moment
     return retries.next_attempt(first_declined_at, declined.count() + 1, moment)
-
-
-def _refuse_method(payment: Payment) -> None:
-    """The bank will never honour this card again: take it out of use, and another one comes first from now on."""
-    methods = lock_rows(PaymentMethod.objects.filter(driver_id=payment.driver_id))
-    for method in methods:
-        if method.pk == payment.method_id and method.status == PaymentMethod.Status.ACTIVE:
-            method.status = PaymentMethod.Status.REFUSED
-            method.is_default = False
-            method.save(update_fields=["status", "is_default"])
-    usable = [method for method in methods if method.status == PaymentMethod.Status.ACTIVE]
-    if usable and not any(method.is_default for method in usable):
-        usable[0].is_default = True
-        usable[0].save(update_fields=["is_default"])
 
 
 def _record_waiting(payment: Payment, status: str, result: ProviderResult, moment: datetime) -> None:
@@ -327,6 +329,7 @@ def _finish(payment: Payment, status: str, moment: datetime, *, next_attempt_at:
     payment.action_url = ""
     payment.next_attempt_at = next_attempt_at
     payment.save()
+    record_capture(payment, moment)
 
 
 def _move_leg(payment: Payment, state: str) -> None:

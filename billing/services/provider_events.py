@@ -10,11 +10,13 @@ from django.db import transaction
 from django.db.models import Q
 from django_q.tasks import async_task
 
-from billing.models import Payment, ProviderEvent, Refund
-from billing.providers.base import PaymentProvider, ProviderNotice
+from billing.models import Hold, Payment, ProviderEvent, Refund
+from billing.providers.base import PaymentProvider, PaymentState, ProviderNotice, ProviderResult
 from billing.providers.errors import RequestRefused
 from billing.providers.registry import get_provider
+from billing.services.card_holds import follow_hold_result
 from billing.services.card_refunds import record_refund_result
+from billing.services.hold_captures import as_payment
 from billing.services.methods import adopt_setup
 from billing.services.payments import record_payment_result
 from common import clock
@@ -78,6 +80,12 @@ def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
     result = provider.fetch(idempotency_key="", reference=event.provider_reference)
     if result is None:
         return "the provider does not know it"
+    hold = Hold.objects.filter(
+        Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
+        method__provider=event.provider,
+    ).first()
+    if hold is not None:
+        return _follow_hold(hold, result)
     payment = Payment.objects.filter(
         # It may be faster than the answer to the request that caused it; then we have no reference yet.
         Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
@@ -86,6 +94,16 @@ def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
     if payment is None:
         return "not a payment of ours"
     record_payment_result(payment_id=payment.pk, result=result)
+    return ""
+
+
+def _follow_hold(hold: Hold, result: ProviderResult) -> str:
+    """A hold that is being captured is its payment's; else it stands for itself."""
+    payment = hold.payment
+    if payment is not None and payment.status in Payment.OPEN and result.state is not PaymentState.HELD:
+        record_payment_result(payment_id=payment.pk, result=as_payment(payment, hold, result))
+    else:
+        follow_hold_result(hold_id=hold.pk, result=result)
     return ""
 
 

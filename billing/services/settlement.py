@@ -17,6 +17,7 @@ from billing.domain.settlement_group import decide_together
 from billing.models import Cdr, ChargingSession
 from billing.services import settlement_portable, settlement_postgresql
 from billing.services.accounts import lock_accounts
+from billing.services.hold_releases import release_card_holds
 from billing.services.holds import release_session_holds
 from billing.services.settlement_rows import BillRows, rows_of
 from common import clock
@@ -144,6 +145,9 @@ def _write(store: "_Store", bills: Sequence[tuple[Bill, PostingPlan | None]]) ->
     cdr_ids, card_legs = store.write_bills([(rows_of(bill, moment), plan) for bill, plan in bills])
     for leg_id in card_legs:
         async_task("billing.tasks.collect_leg", leg_id)
+    for bill, _plan in bills:
+        if bill.facts.held_on_card is not None and not bill.needs_card:
+            release_card_holds(session_id=bill.facts.session_id)
     return cdr_ids
 
 

@@ -76,6 +76,11 @@ def _facts(session: ChargingSession, states: Mapping[str, AccountState], system:
             .order_by("pk")
             .values_list("pk", "amount")
         ],
+        held_on_card=Hold.objects.filter(
+            charging_session=session, source=Hold.Source.CARD, status__in=Hold.OPEN, release_asked_at=None
+        )
+        .values_list("amount", flat=True)
+        .first(),
     )
 
 

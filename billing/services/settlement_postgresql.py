@@ -66,6 +66,11 @@ SELECT json_build_array(
             (
                 SELECT json_agg(json_build_array(id, amount::text) ORDER BY id) FROM billing_hold
                 WHERE charging_session_id = session.id AND source = 'wallet' AND status = 'active'
+            ),
+            (
+                SELECT amount::text FROM billing_hold
+                WHERE charging_session_id = session.id AND source = 'card'
+                    AND status IN ('asked', 'requires_action', 'active') AND release_asked_at IS NULL
             )
         ))
         FROM billing_chargingsession session
@@ -186,7 +191,7 @@ def _facts(
     system_of: dict[str, dict[str, AccountState]],
 ) -> Facts:
     session_id, public_id, _, _, review_reason, driver_id, currency, vat_percent, inputs, version_id, *meter = locked
-    billing_model, wallet_use, country, time_zone, rated_power_w, readings, holds = found
+    billing_model, wallet_use, country, time_zone, rated_power_w, readings, holds, held_on_card = found
     purse, debt = wallet(driver_id or 0, currency).key, receivable(driver_id or 0, currency).key
     return Facts(
         session_id=session_id,
@@ -205,6 +210,7 @@ def _facts(
         accounts=system_of.get(currency, {}) | {key: states[key] for key in (purse, debt) if key in states},
         lots=lots_of.get(states[purse].id, []) if purse in states else [],
         holds=[HeldAmount(pk, Decimal(amount)) for pk, amount in holds or ()],
+        held_on_card=number_of(held_on_card),
     )
 
 

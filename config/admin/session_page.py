@@ -9,9 +9,10 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent
-from billing.models import Cdr, ChargingSession, FundingLeg, MeterValue, Payment
+from billing.models import Cdr, ChargingSession, FundingLeg, Hold, MeterValue, Payment
 from common import clock
 from config.charts import LineChart, line_chart
+from config.selectors.hold_words import reserved_on_cards
 from config.selectors.price_basis import price_basis
 from config.selectors.price_explanation import explain
 from config.selectors.refund_words import refunds_shown
@@ -101,7 +102,8 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "may_be_written_off": (FundingLeg.State.DUE, FundingLeg.State.RETRYING, FundingLeg.State.UNCOLLECTIBLE),
         "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],
-        "holds": session.holds.all(),
+        "holds": session.holds.filter(source=Hold.Source.WALLET),
+        "reserved": reserved_on_cards(session),
         "commands": session.commands.select_related("actor")[:20],
         "parked_reports": session.parked_reports.all()[:20],
         "trace": trace_rows(session.tariff_trace),

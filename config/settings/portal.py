@@ -169,6 +169,7 @@ UNFOLD = {
                     _item(_("Charge detail records"), "receipt_long", "billing.cdr"),
                     _item(_("Documents"), "description", "invoicing.document"),
                     _item(_("Holds"), "lock_clock", "billing.hold"),
+                    _item(_("Hold policies"), "rule", "billing.holdpolicy"),
                     _item(_("Ledger accounts"), "account_balance", "billing.ledgeraccount"),
                     _item(_("Ledger transactions"), "book", "billing.ledgertransaction"),
                 ],

@@ -17,6 +17,7 @@ from common import clock
 from common.spreadsheets import csv_file
 from config.forms.sessions import SessionFilter
 from config.selectors.driver_sessions import live, search_sessions, session_of, sessions_of
+from config.selectors.hold_words import not_reserved_words, reserved_on_cards
 from config.selectors.meter_curve import meter_curve
 from config.selectors.price_basis import price_basis
 from config.selectors.price_explanation import explain
@@ -74,6 +75,8 @@ def session_detail(request: HttpRequest, driver: Driver, public_id: UUID) -> Htt
             "basis": price_basis(session, cdr) if cdr else None,
             "refunds": refunds_shown(cdr) if cdr else [],
             "curve": meter_curve(session),
+            "reserved": reserved_on_cards(session),
+            "not_reserved": not_reserved_words(session),
         },
     )
 

@@ -5,8 +5,10 @@ from datetime import timedelta
 from django.db import transaction
 
 from billing.models import ChargingSession
+from billing.services.card_holds import awaits_hold
 from billing.services.sessions import request_start, request_stop
 from common import clock
+from common.locking import lock_row
 from locations.models import Connector
 from ocpp_gateway.domain.command_rules import StartOrder, StopOrder
 from ocpp_gateway.domain.command_sets import commands_of
@@ -25,15 +27,37 @@ def remote_start(
     """Reserve a session for a driver and ask the charge point to start it; returns the requested session.
 
     A repeat while the first waits returns the first and asks nothing twice. If the station does not accept, or reports
-    no start in time, the session is cancelled and what was reserved is given back. Raises what `request_start` raises.
+    no start in time, the session is cancelled and what was reserved is given back. Where an amount is to be held on the
+    driver's card, the charge point is asked once the bank has agreed (`follow_hold`). Raises what `request_start`
+    raises.
     """
     session = request_start(connector_id=connector_id, driver_id=driver_id, channel=channel)
-    connector = Connector.objects.select_related("evse").get(pk=connector_id)
+    if not awaits_hold(session):
+        _ask_to_start(session, actor_id=actor_id)
+    return session
+
+
+@transaction.atomic
+def follow_hold(*, session_id: int) -> Command | None:
+    """The bank has decided about the amount a session is to hold: ask its charge point to start it, or to stop.
+
+    A repeat returns the command there is. None when nothing is to be asked (any more). Locks: the session's row.
+    """
+    session = lock_row(ChargingSession.objects.filter(pk=session_id))
+    if session.status == ChargingSession.Status.REQUESTED and not awaits_hold(session):
+        return _ask_to_start(session)
+    if session.status == ChargingSession.Status.ACTIVE and session.stop_requested_at is not None:
+        return ask_to_stop(session_id=session.pk, charge_point_id=session.charge_point_id)
+    return None
+
+
+def _ask_to_start(session: ChargingSession, *, actor_id: int | None = None) -> Command:
+    connector = Connector.objects.select_related("evse").get(charging_sessions=session)
     deadline = session.start_deadline_at or clock.now()
     action, payload = commands_of(version_of(connector.charge_point_id)).start(
         StartOrder(connector.number, connector.evse.number, session.id_tag, session.pk)
     )
-    queue_command(
+    return queue_command(
         charge_point_id=connector.charge_point_id,
         action=action,
         payload=payload,
@@ -42,7 +66,6 @@ def remote_start(
         expires_in=max(deadline - clock.now(), timedelta(0)),
         idempotency_key=f"session:{session.public_id}:remote_start",
     )
-    return session
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from accounts.services.tokens import issue_app_token
 from billing.admission_errors import ChargePointOffline, ConnectorBusy, ConnectorNotReady, SessionNotRunning
 from billing.models import ChargingSession
 from billing.services.admission import admit, terms_for
+from billing.services.card_holds import ask_for_hold
 from billing.services.sessions.starting import reserve_in_wallet
 from common import clock
 from common.locking import lock_row
@@ -23,6 +24,8 @@ START_WITHIN = timedelta(seconds=120)
 @transaction.atomic
 def request_start(*, connector_id: int, driver_id: int, channel: str = "app") -> ChargingSession:
     """Admit a driver at a connector, freeze the price and reserve funds; the gateway then asks the charge point.
+
+    Where an amount is to be held on a card, the charge point is asked when the bank has agreed (`awaits_hold`).
 
     A second request by the same driver while the first waits returns the first. Locks: the connector's row, so that two
     drivers cannot both be promised it. Raises ConnectorBusy, ConnectorNotReady, ChargePointOffline, DriverBlocked and
@@ -62,6 +65,8 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
         start_deadline_at=now + START_WITHIN,
         **terms,
     )
+    if admission.is_preauthorised:
+        ask_for_hold(session, now=now)
     if admission.wallet_hold:
         reserve_in_wallet(session, admission.wallet_hold, now=now)
     return session

@@ -12,6 +12,7 @@ from accounts.selectors.tokens import find_token
 from billing.domain.answers import StartResult
 from billing.models import ChargingSession
 from billing.services.admission import Admission, admit, terms_for, usable_token
+from billing.services.card_holds import ask_for_hold
 from billing.services.holds import place_hold
 from billing.services.sessions.closing import end_session
 from common.errors import Refused
@@ -97,6 +98,9 @@ def _record_start(
         _refuse(session, refusal)
     _freeze_terms(session, started_at)
     session.save()
+    if admission is not None and admission.is_preauthorised and not session.review_reason:
+        # The vehicle charges already; the bank is asked beside it, never by the station's message.
+        ask_for_hold(session, now=received_at)
     if admission is not None and admission.wallet_hold and not session.review_reason:
         try:
             reserve_in_wallet(session, admission.wallet_hold, now=received_at)

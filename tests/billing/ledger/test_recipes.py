@@ -12,8 +12,9 @@ from django.conf import settings
 
 from accounts.models import Driver
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES, system
-from billing.models import FakeProviderObject, LedgerAccount, LedgerTransaction, Refund
+from billing.models import ChargingSession, FakeProviderObject, Hold, LedgerAccount, LedgerTransaction, Refund
 from billing.providers.fake import bank
+from billing.services.card_holds import ask_for_hold
 from billing.services.card_refunds import pay_out_refund, send_refund
 from billing.services.correction_application import apply_correction
 from billing.services.corrections import approve_correction, draft_correction, preview_correction
@@ -127,6 +128,18 @@ def collect() -> str:
     return "card_payment"
 
 
+def capture_on_card() -> str:
+    session = EndedSessionFactory(contract_type__preauth=True, status="active", ended_at=None)
+    save_card(session.driver)
+    ask_for_hold(session, now=clock.now())
+    work_off_queue()
+    ChargingSession.objects.filter(pk=session.pk).update(status="ended", ended_at=session.stopped_at)
+    settle_session(session_id=session.pk)
+    work_off_queue()
+    assert Hold.objects.get(charging_session=session).captured_amount == Decimal("10.20")
+    return "card_payment"
+
+
 def give_back(amount: str | None = None, **terms: str) -> str:
     session = paid_session(**terms)
     refund_session(
@@ -213,6 +226,7 @@ SCENARIOS: dict[str, Scenario] = {
     "A session costs more than the wallet holds": lambda: settle("10.00", contract_type__wallet=True),
     "A session with several prices and rates": settle_several_prices,
     "A session of open access": lambda: settle(contract_type__open_access=True),
+    "A held amount is captured": capture_on_card,
     "A card pays what is owed": collect,
     "A session paid from the wallet and by card is refunded in part": lambda: give_back("8.00", wallet="4.00"),
     "A session that is not paid yet is refunded in part": refund_a_debt,
