@@ -35,6 +35,7 @@ class ImportForm(forms.Form):
             "The file becomes the next draft of the tariff with this code; a new one is made where there is none. "
             "Empty: made of the id in the file."
         ),
+        error_messages={"invalid": gettext_lazy("Letters, digits, hyphens and underscores only.")},
         widget=forms.TextInput(attrs={"class": "portal-input"}),
     )
     accepts_doubts = forms.BooleanField(
