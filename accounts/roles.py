@@ -13,6 +13,8 @@
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
 | say how much is held on cards           | billing.add_holdpolicy, _change|
+| replay a tariff on past sessions        | billing.add_tariffreplay       |
+| cancel a replay or start it again       | billing.change_tariffreplay    |
 | start, stop, command a charge point     | ocpp_gateway.add_command       |
 | approve a charge point, issue its key   | locations.change_chargepoint   |
 | draft a tariff version                  | tariffs.add_tariffversion      |
@@ -116,6 +118,8 @@ ROLES: dict[str, list[str]] = {
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
         "billing.*_holdpolicy",
+        "billing.add_tariffreplay",
+        "billing.change_tariffreplay",
         "billing.change_fundingleg",
         "billing.change_chargingsession",
         "invoicing.view_*",

@@ -15,6 +15,8 @@ VoltledgerError
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
 │   ├── OwnApproval           somebody approves the price correction they made
 │   ├── CorrectionsOverlap    another correction of the tariff for this time is not finished
+│   ├── ReplayUnderWay        this version is being replayed just now
+│   ├── NotReplayable         the version was withdrawn
 │   ├── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
 │   ├── UnknownConnector      nobody knows a connector by this name
 │   └── UnknownDriver         nobody has this e-mail address
@@ -107,3 +109,13 @@ class OwnApproval(Refused):
 class CorrectionsOverlap(Refused):
     code = "corrections_overlap"
     sentence = _("Another correction of this tariff for this time is not finished. Apply or reject it first.")
+
+
+class ReplayUnderWay(Refused):
+    code = "replay_under_way"
+    sentence = _("This version is being replayed just now. Wait until that is done, or cancel it.")
+
+
+class NotReplayable(Refused):
+    code = "not_replayable"
+    sentence = _("This version was withdrawn. Choose a draft or a published one.")

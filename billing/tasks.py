@@ -6,6 +6,7 @@ from collections.abc import Callable
 from billing.correction_tasks import SCHEDULES as CORRECTION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
+from billing.replay_tasks import SCHEDULES as REPLAY_SCHEDULES
 from billing.services import books, card_holds, holds, lots, sessions, settlement
 from common import clock
 
@@ -17,6 +18,7 @@ SCHEDULES = [
     ("Prove the books", "billing.tasks.verify_books", 24 * 60),
     *PAYMENT_SCHEDULES,
     *CORRECTION_SCHEDULES,
+    *REPLAY_SCHEDULES,
 ]
 
 

@@ -1,7 +1,7 @@
 """What another tariff would have made of past sessions, summed up as they pass by: memory does not grow. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -49,9 +49,10 @@ class Side:
 
 @dataclass(slots=True)
 class NotPriced:
-    """Sessions that cannot be priced for one reason."""
+    """Sessions that cannot be priced for one reason; `billed` is what they were billed with VAT, by currency."""
 
     sessions: int = 0
+    billed: dict[str, Decimal] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
 
 
@@ -74,8 +75,11 @@ class Replay:
         if session.payable is None or session.difference is None:
             entry = self.not_priced.setdefault(session.problem, NotPriced())
             entry.sessions += 1
+            past = session.past
+            billed = quantize_amount(past.billed.gross, past.currency)
+            entry.billed[past.currency] = entry.billed.get(past.currency, Decimal(0)) + billed
             if len(entry.examples) < EXAMPLES:
-                entry.examples.append(session.past.public_id)
+                entry.examples.append(past.public_id)
             return
         before = self._rounded(session.past.billed)
         after = Amounts(session.payable.net, session.payable.vat, session.payable.gross)
@@ -104,6 +108,10 @@ class Replay:
         lows: list[Decimal | None] = [None, *edges]
         highs: list[Decimal | None] = [*edges, None]
         return [(low, high, self._classes[index]) for index, (low, high) in enumerate(zip(lows, highs, strict=True))]
+
+    def take_distribution(self, counts: Sequence[int]) -> None:
+        """Set how many sessions are in each class, in the order of `distribution`."""
+        self._classes = Counter({index: count for index, count in enumerate(counts) if count})
 
     def _rounded(self, stored: Amounts) -> Amounts:
         """A column's places are not the currency's."""
@@ -135,10 +143,43 @@ def replay_document(replay: Replay) -> dict[str, Any]:
             {"customer_group": name, **_revenue(revenue)} for name, revenue in sorted(replay.customer_groups.items())
         ],
         "not_priced": [
-            {"reason": reason, "sessions": entry.sessions, "examples": entry.examples}
+            {"reason": reason, "sessions": entry.sessions, "billed": entry.billed, "examples": entry.examples}
             for reason, entry in sorted(replay.not_priced.items())
         ],
     }
+
+
+def replay_from_document(document: Mapping[str, Any]) -> Replay:
+    """The sums that `replay_document` wrote, to be added to; amounts may have become strings."""
+    replay = Replay(
+        currency=document["currency"],
+        total=_revenue_from(document),
+        winners=_side_from(document["winners"]),
+        losers=_side_from(document["losers"]),
+        unchanged=document["unchanged"],
+        locations={row["location"]: _revenue_from(row) for row in document["locations"]},
+        customer_groups={row["customer_group"]: _revenue_from(row) for row in document["customer_groups"]},
+        not_priced={row["reason"]: _not_priced_from(row) for row in document["not_priced"]},
+    )
+    replay.take_distribution([row["sessions"] for row in document["distribution"]])
+    return replay
+
+
+def _revenue_from(row: Mapping[str, Any]) -> Revenue:
+    return Revenue(row["priced"], _amounts_from(row["before"]), _amounts_from(row["after"]))
+
+
+def _amounts_from(row: Mapping[str, Any]) -> Amounts:
+    return Amounts(Decimal(row["net"]), Decimal(row["vat"]), Decimal(row["gross"]))
+
+
+def _side_from(row: Mapping[str, Any]) -> Side:
+    return Side(row["sessions"], Decimal(row["amount"]))
+
+
+def _not_priced_from(row: Mapping[str, Any]) -> NotPriced:
+    billed = {currency: Decimal(amount) for currency, amount in row["billed"].items()}
+    return NotPriced(row["sessions"], billed, list(row["examples"]))
 
 
 def _revenue(revenue: Revenue) -> dict[str, Any]:

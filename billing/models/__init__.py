@@ -5,6 +5,7 @@ from billing.models.hold_policies import HoldPolicy
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent
 from billing.models.refunds import Refund, SessionRefund, SessionRefundLeg
+from billing.models.replays import ReplayedSession, TariffReplay
 from billing.models.sessions import ChargingSession, MeterValue
 from billing.models.wallets import Hold, WalletLot
 
@@ -26,8 +27,10 @@ __all__ = [
     "PriceCorrection",
     "ProviderEvent",
     "Refund",
+    "ReplayedSession",
     "SessionCorrection",
     "SessionRefund",
     "SessionRefundLeg",
+    "TariffReplay",
     "WalletLot",
 ]

@@ -29,14 +29,16 @@ def replay(
     document: str,
     selection: Selection,
     chunk_size: int = CHUNK,
+    after_id: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[ReplayedSession]:
     """Price the billed sessions of `selection` by the tariff `document`, oldest id first. Four queries and
-    `chunk_size` sessions in memory at a time; `progress` is told how many are done after each chunk.
+    `chunk_size` sessions in memory at a time; `after_id` goes on behind a session that was reached before; `progress`
+    is told how many are done after each chunk.
 
     `customer_group` is the driver's own group, else the one of the contract type, else empty. Raises BadInput.
     """
-    sessions = reprice(selection=selection, document=document, chunk_size=chunk_size)
+    sessions = reprice(selection=selection, document=document, chunk_size=chunk_size, after_id=after_id)
     done = 0
     while chunk := list(islice(sessions, chunk_size)):
         described = {

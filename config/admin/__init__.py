@@ -5,6 +5,7 @@ from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
+from config.admin.replays import TariffReplayAdmin
 from config.admin.sessions import ChargingSessionAdmin
 from config.admin.system import FailedTaskAdmin, RoleAdmin, ScheduleAdmin
 
@@ -20,4 +21,5 @@ __all__ = [
     "RoleAdmin",
     "ScheduleAdmin",
     "SessionRefundAdmin",
+    "TariffReplayAdmin",
 ]

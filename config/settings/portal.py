@@ -158,6 +158,7 @@ UNFOLD = {
                     _item(_("Price series"), "show_chart", "tariffs.priceseries"),
                     _item(_("VAT rates"), "percent", "tariffs.vatrate"),
                     _item(_("Price corrections"), "published_with_changes", "billing.pricecorrection"),
+                    _item(_("Replays"), "replay", "billing.tariffreplay"),
                 ],
             },
             {

@@ -20,6 +20,7 @@ register = template.Library()
 _TONES = {
     "good": {
         "active", "paid", "succeeded", "billed", "Available", "accepted", "published", "issued", "admitted", "captured",
+        "done",
     },
     "bad": {
         "blocked", "failed", "uncollectible", "Faulted", "rejected", "timed_out", "refused", "in_review", "written_off",
@@ -28,7 +29,9 @@ _TONES = {
         "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued",
         "sent", "expired",
     },
-    "info": {"requested", "attempting", "finishing", "Charging", "Preparing", "Finishing", "SuspendedEV", "draft"},
+    "info": {"requested", "attempting", "finishing", "Charging", "Preparing", "Finishing", "SuspendedEV", "draft",
+        "running",
+    },
 }  # fmt: skip
 TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 

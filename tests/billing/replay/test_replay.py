@@ -98,7 +98,12 @@ class TestTheCommand:
         found = run(draft())
         assert (found["sessions"], found["priced"], found["before"]["gross"]) == (2, 1, Decimal("10.20"))
         assert found["not_priced"] == [
-            {"reason": "tariff_currency_mismatch", "sessions": 1, "examples": [str(odd.public_id)]}
+            {
+                "reason": "tariff_currency_mismatch",
+                "sessions": 1,
+                "billed": {"CHF": Decimal("10.20")},
+                "examples": [str(odd.public_id)],
+            }
         ]
 
     def test_days_are_whole_and_both_count(self) -> None:
