@@ -23,6 +23,11 @@ supervisor.stop()
 """
 
 
+def heed_interrupts() -> None:
+    """As in a terminal: whatever a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def outside_make() -> dict[str, str]:
     """The environment without what `make test` tells the makes below it."""
     return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
@@ -43,6 +48,7 @@ def test_one_signal_ends_every_descendant(fifo: Path, stop_signal: signal.Signal
         env={**os.environ, "FIFO": str(fifo)},
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     assert supervisor.stdout is not None
     with fifo.open() as held_by_descendants, supervisor.stdout as output:
@@ -64,6 +70,7 @@ def test_an_interrupt_sent_to_make_alone_ends_every_descendant(fifo: Path, tmp_p
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     assert make.stdout is not None
     with fifo.open() as held_by_descendants, make.stdout as output:
