@@ -17,6 +17,9 @@ VoltledgerError
 │   ├── CorrectionsOverlap    another correction of the tariff for this time is not finished
 │   ├── ReplayUnderWay        this version is being replayed just now
 │   ├── NotReplayable         the version was withdrawn
+│   ├── NobodyToMigrate       a contract migration without anybody who can move
+│   ├── SameContractType      a contract migration from a type to itself
+│   ├── UndoTooLate           the time in which a contract migration can be undone is over
 │   ├── RefundNotFailed       only a card refund that failed is tried again or paid out by hand
 │   ├── UnknownConnector      nobody knows a connector by this name
 │   └── UnknownDriver         nobody has this e-mail address
@@ -119,3 +122,18 @@ class ReplayUnderWay(Refused):
 class NotReplayable(Refused):
     code = "not_replayable"
     sentence = _("This version was withdrawn. Choose a draft or a published one.")
+
+
+class NobodyToMigrate(Refused):
+    code = "nobody_to_migrate"
+    sentence = _("Nobody would move. Choose other customers, or another contract type.")
+
+
+class SameContractType(Refused):
+    code = "same_contract_type"
+    sentence = _("The customers have this contract type already. Choose another one to move them to.")
+
+
+class UndoTooLate(Refused):
+    code = "undo_too_late"
+    sentence = _("The time in which this could be undone is over. Move the customers back with a new migration.")

@@ -85,6 +85,31 @@ GUARDS = [
         *("correction_id", "charging_session_id", "old_gross", "new_gross", "rating_digest"),
         message="what a correction previewed is kept",
     ),
+    refuse("billing_contractmigration", "delete", name="billing_contractmigration_no_delete", message="batches stay"),
+    _frozen(
+        "billing_contractmigration",
+        *("source_id", "target_id", "scheduled_at", "author_id", "created_at"),
+        message="a contract migration keeps its terms",
+    ),
+    refuse(
+        "billing_contractmigrationrow",
+        "delete",
+        name="billing_contractmigrationrow_no_delete",
+        message="who was migrated stays known",
+    ),
+    # How a driver moved is written once; only moving back follows.
+    refuse(
+        "billing_contractmigrationrow",
+        "update",
+        name="billing_contractmigrationrow_proof_stays",
+        message="what a contract migration proved is kept",
+        when=(
+            "OLD.moved_at IS NOT NULL AND (OLD.driver_id <> NEW.driver_id OR OLD.migration_id <> NEW.migration_id"
+            " OR OLD.new_contract_id <> NEW.new_contract_id OR OLD.balance_before <> NEW.balance_before"
+            " OR OLD.balance_after <> NEW.balance_after OR OLD.lots_before <> NEW.lots_before"
+            " OR OLD.lots_after <> NEW.lots_after)"
+        ),
+    ),
     *append_only("billing_sessionrefund", message="a refund is never changed"),
     *append_only("billing_sessionrefundleg", message="what a leg was refunded is never changed"),
     refuse("billing_refund", "delete", name="billing_refund_no_delete", message="card refunds stay"),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from billing.correction_tasks import SCHEDULES as CORRECTION_SCHEDULES
+from billing.migration_tasks import SCHEDULES as MIGRATION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
 from billing.replay_tasks import SCHEDULES as REPLAY_SCHEDULES
@@ -19,6 +20,7 @@ SCHEDULES = [
     *PAYMENT_SCHEDULES,
     *CORRECTION_SCHEDULES,
     *REPLAY_SCHEDULES,
+    *MIGRATION_SCHEDULES,
 ]
 
 

@@ -27,8 +27,8 @@ def change_contract(
     finishes on the contract it began with. The same type as in force is a no-op that returns the present contract.
     Locks: the driver's row. Raises ContractNotPossible when a contract begins at or after `at`.
     """
-    moment = at or clock.now()
     driver = lock_row(Driver.objects.filter(pk=driver_id))
+    moment = at or clock.now()
     contract_type = ContractType.objects.get(pk=contract_type_id)
     if Contract.objects.filter(driver=driver, starts_at__gte=moment).exists():
         raise ContractNotPossible

@@ -1,4 +1,5 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
+from billing.models.contract_migrations import ContractMigration, ContractMigrationRow
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.hold_policies import HoldPolicy
@@ -13,6 +14,8 @@ __all__ = [
     "Cdr",
     "CdrRevision",
     "ChargingSession",
+    "ContractMigration",
+    "ContractMigrationRow",
     "CostLine",
     "FakeProviderObject",
     "FundingLeg",

@@ -1,7 +1,7 @@
 """The invariants of the ledger, its wallets, Cdrs and payments, as set-based queries. billing.services.books runs them.
 
 Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks, those of
-holds on cards in billing.selectors.hold_checks.
+holds on cards in billing.selectors.hold_checks, those of contract migrations in billing.selectors.migration_checks.
 
 Each query yields the rows that break it: a label and what is wrong. Amounts are compared rounded to their four places,
 because SQLite adds them as doubles.
@@ -18,6 +18,7 @@ from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
 from billing.selectors.findings import Finding
 from billing.selectors.hold_checks import HOLD_CHECKS
+from billing.selectors.migration_checks import MIGRATION_CHECKS
 from billing.selectors.refund_checks import REFUND_CHECKS
 from billing.selectors.top_up_checks import TOP_UP_CHECKS
 from common.guards import missing_guards
@@ -338,4 +339,5 @@ CHECKS: list[CheckRow] = [
     *REFUND_CHECKS,
     *TOP_UP_CHECKS,
     *HOLD_CHECKS,
+    *MIGRATION_CHECKS,
 ]

@@ -11,7 +11,7 @@ from accounts.errors import NoContract
 from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
-from billing.models import ChargingSession, FundingLeg, Payment
+from billing.models import ChargingSession, ContractMigrationRow, FundingLeg, Payment
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
 from common.portal_values import show_amount
@@ -81,10 +81,24 @@ def _overview(driver: Driver) -> dict[str, Any]:
     contract = current_contract(driver)
     return {
         "sentences": contract_sentences(contract.contract_type) if contract else [],
-        "contracts": driver.contracts.select_related("contract_type")[:ROWS],
+        "contracts": _contracts(driver),
         "sessions": sessions_of(driver)[:5],
         "memberships": driver.partner_memberships.select_related("partner"),
     }
+
+
+def _contracts(driver: Driver) -> list[tuple[Contract, ContractMigrationRow | None, bool]]:
+    """Contracts, newest first, with the migration each came from, and whether that was its undoing. Two queries."""
+    moves: dict[int, tuple[ContractMigrationRow, bool]] = {}
+    for row in driver.contract_migrations.filter(moved_at__isnull=False).select_related("migration"):
+        moves |= {contract_id: (row, is_back) for contract_id, is_back in _made_by(row)}
+    contracts = driver.contracts.select_related("contract_type")[:ROWS]
+    return [(contract, *moves.get(contract.pk, (None, False))) for contract in contracts]
+
+
+def _made_by(row: ContractMigrationRow) -> list[tuple[int, bool]]:
+    made = [(row.new_contract_id, False), (row.restored_contract_id, True)]
+    return [(contract_id, is_back) for contract_id, is_back in made if contract_id is not None]
 
 
 def _wallet(driver: Driver) -> dict[str, Any]:

@@ -228,6 +228,7 @@ OCPP_ALLOW_UNAUTHENTICATED = env.bool("OCPP_ALLOW_UNAUTHENTICATED", default=Fals
 # What the TLS proxy in front proves itself with when it passes a client certificate on; empty: none is believed.
 OCPP_PROXY_SECRET = env("OCPP_PROXY_SECRET", default="")
 OCPP_MASK_ID_TAGS = env.bool("OCPP_MASK_ID_TAGS", default=True)
+CONTRACT_MIGRATION_UNDO_DAYS = env.int("CONTRACT_MIGRATION_UNDO_DAYS", default=7)
 PRICE_CORRECTION_FOUR_EYES = env.bool("PRICE_CORRECTION_FOUR_EYES", default=True)
 SESSION_FREE_BELOW_SECONDS = env.int("SESSION_FREE_BELOW_SECONDS", default=120)
 SESSION_FREE_BELOW_WH = env.int("SESSION_FREE_BELOW_WH", default=200)

@@ -54,6 +54,7 @@ def lay(fuse: Fuse) -> None:
 
 
 def work(verb: str, row_id: int) -> None:
+    from billing.services.migration_running import run_migration
     from billing.services.payments import collect_leg
     from billing.services.settlement import settle, settle_overdue
     from common import clock
@@ -62,13 +63,15 @@ def work(verb: str, row_id: int) -> None:
         settle(row_id)
     elif verb == "sweep":
         settle_overdue(now=clock.now())
+    elif verb == "migrate":
+        run_migration(migration_id=row_id)
     else:
         collect_leg(leg_id=row_id)
 
 
 def main() -> None:
     django.setup()
-    from billing.services import payments, settlement  # noqa: F401 (imported before the forks, once)
+    from billing.services import migration_running, payments, settlement  # noqa: F401 (imported before the forks, once)
 
     for line in sys.stdin:
         step, verb, row_id = line.split()

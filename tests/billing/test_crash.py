@@ -16,13 +16,16 @@ import pytest
 from django.db import connection
 from django_q.models import OrmQ
 
-from billing.models import Cdr, FundingLeg, LedgerTransaction
+from accounts.models import Contract
+from billing.migration_tasks import sweep_migrations
+from billing.models import Cdr, ContractMigrationRow, FundingLeg, LedgerTransaction
 from billing.selectors.book_checks import CHECKS
 from billing.selectors.wallets import wallet_of
 from billing.services.holds import place_hold
 from billing.services.payment_sweep import sweep_payments
 from billing.services.settlement import settle_overdue, settle_session
 from common import clock
+from tests.billing.contract_migrations.world import ada_on, confirmed, type_of, types
 from tests.billing.factories import EndedSessionFactory, eur, fill_wallet
 from tests.billing.payments.world import charged_at_bank, owed_by, save_card, work_off_queue
 from tests.factories import ContractFactory, ContractTypeFactory
@@ -166,5 +169,35 @@ def test_collecting_killed_at_every_step(worker: Worker) -> None:
         assert charged_at_bank(str(session.public_id)) == Decimal("6.20")
         assert LedgerTransaction.objects.filter(event="card_payment", reference=str(session.public_id)).count() == 1
         assert owed_by(session.driver_id) == 0
+    assert_books_hold()
+    assert step > 20
+
+
+def test_a_migration_killed_at_every_step(worker: Worker) -> None:
+    """Three wallets move to the other contract type and back to the first, killed one step later each time."""
+    plain, credit = types()
+    drivers = [ada_on(plain, balance) for balance in ("1.10", "2.20", "3.30")]
+    step = 0
+    ended_by = signal.SIGKILL.value
+    while ended_by == signal.SIGKILL:
+        step += 1
+        source, target = (plain, credit) if step % 2 else (credit, plain)
+        migration = confirmed(source, target)
+        OrmQ.objects.all().delete()
+        ended_by = worker(step, "migrate", migration.pk)
+        assert ended_by in (signal.SIGKILL, 0)
+
+        sweep_migrations()
+
+        migration.refresh_from_db()
+        assert (step, migration.state, migration.sums["EUR"]["before"], migration.sums["EUR"]["after"]) == (
+            step,
+            "done",
+            "6.60",
+            "6.60",
+        )
+        assert [type_of(driver) for driver in drivers] == [target.code] * 3
+        assert Contract.objects.count() == 3 * (step + 1)
+        assert ContractMigrationRow.objects.filter(migration=migration, state="migrated").count() == 3
     assert_books_hold()
     assert step > 20

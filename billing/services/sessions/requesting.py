@@ -27,13 +27,14 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
 
     Where an amount is to be held on a card, the charge point is asked when the bank has agreed (`awaits_hold`).
 
-    A second request by the same driver while the first waits returns the first. Locks: the connector's row, so that two
-    drivers cannot both be promised it. Raises ConnectorBusy, ConnectorNotReady, ChargePointOffline, DriverBlocked and
-    whatever admission and pricing refuse; after a refusal nothing has changed.
+    A second request by the same driver while the first waits returns the first. Locks: the driver, so that the contract
+    stays in force meanwhile, and the connector, so that two drivers cannot both be promised it. Raises ConnectorBusy,
+    ConnectorNotReady, ChargePointOffline, DriverBlocked and whatever admission and pricing refuse; after a refusal
+    nothing has changed.
     """
+    driver = lock_row(Driver.objects.filter(pk=driver_id), is_shareable=True)
     now = clock.now()
     connector = lock_row(Connector.objects.filter(pk=connector_id).select_related("charge_point__location"))
-    driver = Driver.objects.get(pk=driver_id)
     if driver.status != Driver.Status.ACTIVE:
         raise DriverBlocked
     present = ChargingSession.objects.filter(

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from djmoney.money import Money
 
-from accounts.models import Token
+from accounts.models import Driver, Token
 from accounts.selectors.tokens import find_token
 from billing.domain.answers import StartResult
 from billing.models import ChargingSession
@@ -16,7 +16,7 @@ from billing.services.card_holds import ask_for_hold
 from billing.services.holds import place_hold
 from billing.services.sessions.closing import end_session
 from common.errors import Refused
-from common.locking import lock_rows
+from common.locking import lock_row, lock_rows
 from locations.models import Connector
 
 # A hold outlives any stay; the sweep releases what is left of it.
@@ -42,7 +42,7 @@ def start_session(
     the report is a fact. Such a session carries its review reason and is never billed unseen.
     A station that numbers its transactions gives `station_transaction_id`, which is then what makes a report the same;
     its register may come later (None), and `request_id` names the requested session it answers.
-    Locks: the connector, its open sessions, then the wallet account.
+    Locks: the driver, the connector, its open sessions, then the wallet account.
     """
     report: dict[str, Any] = {
         "charge_point_id": charge_point_id,
@@ -71,6 +71,7 @@ def start_session(
 def _record_start(
     key: dict[str, Any], *, started_at: datetime, received_at: datetime, request_id: int | None
 ) -> StartResult:
+    lock_card_holder(key["id_tag"])
     connector = _lock_connector(key)
     session = _take_over_request(
         connector, key["id_tag"], started_at=started_at, request_id=request_id
@@ -109,6 +110,13 @@ def _record_start(
             _refuse(session, refusal)
             session.save(update_fields=["review_reason", "review_note"])
     return _answer(session)
+
+
+def lock_card_holder(id_tag: str) -> None:
+    """A start and a change of contract go one after the other. Locks: the Driver the card belongs to, if anybody's."""
+    token = find_token(id_tag)
+    if token is not None:
+        lock_row(Driver.objects.filter(pk=token.driver_id), is_shareable=True)
 
 
 def _refuse(session: ChargingSession, refusal: Refused) -> None:
