@@ -1,11 +1,15 @@
 """CSV files people open in a spreadsheet."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
+from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
+
+_LINES_AT_ONCE = 500
 
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -18,13 +22,22 @@ class _Echo:
         return line
 
 
+class _LinesOnDemand(StreamingHttpResponse):
+    """Django collects all of a plain iterator before it answers over ASGI; this takes some lines at a time."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        lines = iter(self)
+        while some := await sync_to_async(lambda: list(islice(lines, _LINES_AT_ONCE)))():
+            yield b"".join(some)
+
+
 def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:
     """A UTF-8 CSV download (with its mark), streamed: one line per row, as `rows` yields it.
 
     Numbers stay numbers, moments are ISO 8601, nothing is an empty cell. Everything else is text, and text a
     spreadsheet would take for a formula is quoted.
     """
-    response = StreamingHttpResponse(csv_lines(heading, rows), content_type="text/csv; charset=utf-8")
+    response = _LinesOnDemand(csv_lines(heading, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -50,3 +51,21 @@ def test_numbers_and_moments_stay_what_they_are(value: object, words: str) -> No
 
 def test_nothing_is_an_empty_cell() -> None:
     assert written(None, 0) == ",0"
+
+
+async def test_over_asgi_lines_are_made_as_they_are_taken() -> None:
+    made: list[int] = []
+
+    def rows() -> Iterator[list[object]]:
+        for number in range(2_000):
+            made.append(number)
+            yield [number]
+
+    parts = aiter(csv_file("sessions.csv", ["Value"], rows()))
+
+    first = await anext(parts)
+    assert first.startswith("\ufeffValue\r\n0\r\n".encode())
+    assert len(made) < 1_000
+    rest = b"".join([part async for part in parts])
+    assert (first + rest).decode().split("\r\n")[-2:] == ["1999", ""]
+    assert len(made) == 2_000
