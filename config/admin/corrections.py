@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -197,12 +197,14 @@ class PriceCorrectionAdmin(ReadOnlyAdmin):
             approve_correction(correction_id=correction.pk, actor_id=actor_of(request), reason=cleaned["reason"])
             return _("The correction is approved and being applied.")
 
+        planned = totals.counts.get(SessionCorrection.State.PLANNED, 0)
         sentences = [
-            _("%(amount)s goes back to whoever paid, for %(count)s sessions.")
-            % {
-                "amount": show_amount(totals.refund, totals.currency),
-                "count": totals.counts.get(SessionCorrection.State.PLANNED, 0),
-            },
+            ngettext(
+                "%(amount)s goes back to whoever paid, for %(count)s session.",
+                "%(amount)s goes back to whoever paid, for %(count)s sessions.",
+                planned,
+            )
+            % {"amount": show_amount(totals.refund, totals.currency), "count": planned},
             _("%(amount)s by which sessions would have become dearer is not charged.")
             % {"amount": show_amount(totals.waived, totals.currency)},
             _("This cannot be undone."),

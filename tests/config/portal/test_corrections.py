@@ -47,7 +47,7 @@ def test_made_by_one_and_approved_by_another() -> None:
     refused = fina.post(page("approve", correction.pk), CONFIRMED).content.decode()
     assert "approved by somebody else" in refused
     asked = otto.post(page("approve", correction.pk), {"key": KEY, "reason": "checked"}).content.decode()
-    assert "3.06\xa0€ goes back to whoever paid, for 1 sessions." in asked
+    assert "3.06\xa0€ goes back to whoever paid, for 1 session." in asked
     assert otto.post(page("approve", correction.pk), CONFIRMED).status_code == 302
     assert apply_correction(correction_id=correction.pk).state == "applied"
     csv = otto.get(page("sessions", correction.pk)).getvalue().decode()
