@@ -9,6 +9,8 @@ VoltledgerError
 │   ├── TopUpOutOfRange       less or more than may be topped up at once
 │   ├── TopUpUnderWay         another top-up of the driver is not decided yet
 │   ├── NoUsableCard          the driver has no card, or this one cannot be charged
+│   ├── WalletInUse           a session still draws on the wallet
+│   ├── NothingToPayOut       the wallet is empty
 │   ├── NothingToRefund       the session was not billed, or all of it is refunded
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
 │   ├── LegUnderWay           a payment of this leg is being decided just now
@@ -64,6 +66,16 @@ class TopUpUnderWay(Refused):
 class NoUsableCard(Refused):
     code = "no_usable_card"
     sentence = _("There is no card this can be charged to. Add a card, or choose another one.")
+
+
+class WalletInUse(Refused):
+    code = "wallet_in_use"
+    sentence = _("A session is running or not settled yet. Close the wallet when it is.")
+
+
+class NothingToPayOut(Refused):
+    code = "nothing_to_pay_out"
+    sentence = _("The wallet is empty. There is nothing to give back.")
 
 
 class NothingToRefund(Refused):

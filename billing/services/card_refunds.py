@@ -66,6 +66,15 @@ def claim_surplus(*, payment: Payment, amount: Decimal, reason: str) -> Refund:
     return _claim(payment, amount, f"{payment.idempotency_key}:surplus:attempt:1", reason)
 
 
+def claim_top_up_refund(*, payment: Payment, amount: Decimal, reason: str) -> Refund:
+    """Write down that `amount` of a locked top-up goes back to its card, and queue its sending.
+
+    The caller posts it from the wallet to the receivable, which the provider's answer clears.
+    """
+    number = payment.refunds.filter(retry_of__isnull=True).count() + 1
+    return _claim(payment, amount, f"{payment.idempotency_key}:closing:{number}:attempt:1", reason)
+
+
 def _claim(payment: Payment, amount: Decimal, key: str, reason: str, *, failed: Refund | None = None) -> Refund:
     payment.refunded += amount
     payment.save(update_fields=["refunded"])

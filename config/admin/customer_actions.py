@@ -17,9 +17,10 @@ from accounts.words import contract_sentences
 from billing.models import WalletLot
 from billing.selectors.wallets import wallet_of
 from billing.services.bulk_credits import end_of_day
+from billing.services.wallet_closing import close_wallet, preview_closing
 from billing.services.wallets import adjust_wallet, credit_wallet
 from common.confirmation import ActionForm, confirmed_action
-from common.portal_values import show_money
+from common.portal_values import show_amount, show_money
 from config.admin.customer_forms import ContractForm, TokenForm, TopUpForm, WalletForm
 from config.admin.customer_page import current_contract
 from config.wallet_statement import statement_file
@@ -33,6 +34,7 @@ class DriverActions(AuditedAdmin):
             self.action_page("top-up", self.top_up_view),
             self.action_page("adjust", self.adjust_view),
             self.action_page("statement", self.statement_view),
+            self.action_page("close-wallet", self.close_wallet_view),
             self.action_page("contract", self.contract_view),
             self.action_page("status", self.status_view),
             self.action_page("token", self.token_view),
@@ -130,6 +132,56 @@ class DriverActions(AuditedAdmin):
             submit=_("Take the money out"),
             form_class=WalletForm,
             form_options={"currency": currency},
+            back_url=self.address_of(driver, tab="wallet"),
+            describe=describe,
+            perform=perform,
+        )
+
+    def close_wallet_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Give back what is left of a wallet."""
+        driver: Driver = self.row_for(request, object_id, "billing.change_walletlot")
+        currency = _currency_of(driver)
+
+        def describe(cleaned: dict[str, Any]) -> list[str]:
+            plan = preview_closing(driver_id=driver.pk, currency=currency)
+            sentences = [
+                _("%(amount)s of the top-up of %(date)s goes back to %(card)s.")
+                % {
+                    "amount": show_amount(part, currency),
+                    "date": date_format(payment.created_at, "DATE_FORMAT"),
+                    "card": payment.method or _("its card"),
+                }
+                for payment, part in plan.to_cards
+            ]
+            if plan.by_hand:
+                sentences.append(
+                    _("%(amount)s came from no card: pay it out by bank transfer or at the desk.")
+                    % {"amount": show_amount(plan.by_hand, currency)}
+                )
+            if plan.forfeited:
+                sentences.append(
+                    _("%(amount)s of gifts and promotional credit is forfeited.")
+                    % {"amount": show_amount(plan.forfeited, currency)}
+                )
+            return [*sentences, _("The wallet is empty afterwards."), _reason_sentence(cleaned)]
+
+        def perform(cleaned: dict[str, Any]) -> str:
+            close_wallet(
+                driver_id=driver.pk,
+                currency=currency,
+                reason=cleaned["reason"],
+                idempotency_key=f"operator:close:{cleaned['key']}",
+                actor_id=request.user.pk,
+            )
+            return _("The wallet is empty. What goes back to a card is on its way.")
+
+        return confirmed_action(
+            request,
+            model_admin=self,
+            title=_("Close the wallet of %(driver)s") % {"driver": driver},
+            intro=_("Money topped up by card goes back to that card; gifts are forfeited."),
+            submit=_("Close the wallet"),
+            form_class=ActionForm,
             back_url=self.address_of(driver, tab="wallet"),
             describe=describe,
             perform=perform,

@@ -8,6 +8,7 @@ def event_words(event: str) -> str:
     return {
         "wallet_credited": _("Credit added"),
         "wallet_adjusted": _("Taken out by the operator"),
+        "wallet_closed": _("Wallet closed"),
         "promo_expired": _("Promotional credit expired"),
         "session_settled": _("Charging session"),
         "hold_captured": _("Charging session"),

@@ -14,7 +14,7 @@ from accounts.models import Driver
 from billing.models import Payment
 from billing.providers.errors import ProviderUnavailable
 from billing.selectors.payments import usable_methods
-from billing.selectors.top_ups import standing_of, unfinished_top_up
+from billing.selectors.top_ups import unfinished_top_up
 from billing.selectors.wallets import statement, wallet_of
 from billing.services import top_ups
 from common.errors import VoltledgerError
@@ -76,12 +76,10 @@ def top_up(request: HttpRequest, driver: Driver) -> HttpResponse:
 
 
 def _tell(request: HttpRequest, payment: Payment) -> None:
+    """Of one that is not paid the page itself says how it stands."""
     amount = money_words(payment.amount, payment.currency)
     if payment.status == Payment.Status.SUCCEEDED:
         messages.success(request, _("%(amount)s are in your wallet.") % {"amount": amount})
-        return
-    standing = standing_of(payment)
-    messages.warning(request, f"{standing.words} {standing.advice}")
 
 
 @require_POST

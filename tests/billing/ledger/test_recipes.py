@@ -23,12 +23,14 @@ from billing.services.lots import expire_lots
 from billing.services.payments import collect_leg
 from billing.services.refunds import refund_session
 from billing.services.settlement import settle_session
+from billing.services.wallet_closing import close_wallet
 from billing.services.wallets import adjust_wallet, credit_wallet
 from billing.services.write_offs import write_off_leg
 from common import clock
 from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet, meter
 from tests.billing.payments.world import save_card, work_off_queue
 from tests.billing.refunds.world import billed_session, paid_session
+from tests.billing.wallets.world import top_up_of, wallet_driver
 from tests.factories import DriverFactory, StaffFactory, TariffVersionFactory, component, element, tariff_document
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "chart-of-accounts.md"
@@ -214,12 +216,23 @@ def correct() -> str:
     return "session_corrected"
 
 
+def close() -> str:
+    ada = wallet_driver()
+    save_card(ada)
+    top_up_of(ada)
+    add(ada, "10.00", "cash", "operator")
+    add(ada, "5.00", "promo", "gift")
+    close_wallet(driver_id=ada.pk, currency="EUR", reason="recipe", idempotency_key="recipe:close")
+    return "wallet_closed"
+
+
 SCENARIOS: dict[str, Scenario] = {
     "An operator adds cash": lambda: add(DriverFactory(), "25.00", "cash", "operator"),
     "An operator gives credit away": lambda: add(DriverFactory(), "5.00", "promo", "operator"),
     "A card top-up succeeds": lambda: add(DriverFactory(), "50.00", "cash", "card_top_up"),
     "An operator takes money out of a wallet": take_out,
     "Promotional credit expires": expire,
+    "A wallet is closed": close,
     "A hold is captured for something other than a session's price": capture,
     "A session is paid from the wallet": lambda: settle("30.00", contract_type__wallet=True),
     "A session draws the wallet first, then the card": lambda: settle("4.00", contract_type__credit=True),
