@@ -65,7 +65,7 @@ def add(driver: Driver, amount: str, kind: str, origin: str) -> str:
         kind=kind,
         origin=origin,
         reason="recipe",
-        idempotency_key="recipe",
+        idempotency_key=f"recipe:{origin}",
     )
     return "wallet_credited"
 
