@@ -24,6 +24,7 @@ POSTGRESQL_URL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 PROBE_SECONDS = 3
+PURE_TESTS = [*sorted(ROOT.glob("tests/*/domain")), ROOT / "tests" / "tariffs" / "vectors"]
 MAY_CREATE_DATABASES = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 
 
@@ -135,7 +136,12 @@ def check_tests(report: Report, scratch: Path) -> None:
         return
     # Nothing of a test need outlive a power cut, so its commits do not wait for the disk.
     environment = {"DATABASE_URL": POSTGRESQL_URL, "REDIS_URL": REDIS_URL, "PGOPTIONS": "-c synchronous_commit=off"}
-    report.run("tests on PostgreSQL and Redis", pytest, **environment)
+    report.run("tests on PostgreSQL and Redis", [*pytest, *without_database()], **environment)
+
+
+def without_database() -> list[str]:
+    """Leave out what no database can change, so that it runs once: the pure domains, their vectors and properties."""
+    return [f"--ignore={path.relative_to(ROOT)}" for path in PURE_TESTS]
 
 
 def embedded(scratch: Path) -> Mapping[str, str]:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from billing.domain.samples import MeterSample
-from billing.models import ChargingSession, FundingLeg, MeterValue
+from billing.models import ChargingSession, FundingLeg, Hold, MeterValue
+from billing.services.card_holds import place_card_hold
 from billing.services.payments import collect_leg
 from billing.services.sessions import record_meter_values, start_session, stop_session
 from billing.services.settlement import settle_session
@@ -86,6 +87,7 @@ def _play(play: Play, day: date) -> bool:
     )
     if ChargingSession.objects.get(pk=start.session_id).status != ChargingSession.Status.ACTIVE:
         return False
+    _hold(start.session_id)
     stopped_at, meter_stop_wh = started_at, meter_start_wh
     for moment, used_wh, power_w in _curve(play, started_at):
         stopped_at, meter_stop_wh = moment, meter_start_wh + used_wh
@@ -113,6 +115,12 @@ def _play(play: Play, day: date) -> bool:
     )
     _settle(start.session_id)
     return True
+
+
+def _hold(session_id: int) -> None:
+    """What the worker would do at once: have the bank hold what a pre-authorised session may cost."""
+    for hold in Hold.objects.filter(charging_session_id=session_id, status=Hold.Status.ASKED):
+        place_card_hold(hold_id=hold.pk)
 
 
 def _settle(session_id: int) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import environ
+from whitenoise.compress import Compressor
 
 from config.settings.portal import UNFOLD as UNFOLD
 
@@ -201,6 +202,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Documents are served by authorised views only; there is no public media URL.
 MEDIA_ROOT = Path(env("DOCUMENT_DIR", default=str(VAR_DIR / "documents")))
+# Source maps are for those who debug the API reference's scripts; compressing them would take most of a deployment.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
