@@ -62,7 +62,7 @@ def talking(plug_in_201: Plug) -> Iterator[ScriptedStation]:
 @given(
     arrivals=st.permutations([*range(5), *range(5)]).flatmap(lambda order: st.integers(5, 10).map(lambda n: (order, n)))
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_and_repetition_is_the_same_billed_session(
     talking: ScriptedStation, arrivals: tuple[list[int], int]
 ) -> None:

@@ -59,7 +59,7 @@ def quantities(rated: RatedSession) -> dict[tuple[str, int | str], Fraction]:
     return sums
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tariffs(named=True), cases())
 def test_the_engine_agrees_with_the_plain_rules(spec: TariffSpec, case: Case) -> None:
     rated = case.rate(spec)

@@ -22,7 +22,7 @@ def in_base_units(kind: str, quantity: Fraction) -> Fraction:
     return quantity * UNITS.get(kind, 3_600_000_000)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tariffs(), sessions())
 def test_the_engine_agrees_with_the_plain_rules(spec: TariffSpec, session: Session) -> None:
     zone, periods = session

@@ -68,7 +68,7 @@ def always(*components: PriceComponent) -> Element:
     return Element(components)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.booleans().flatmap(lambda named: tariffs(named=named)), sessions(), st.data())
 def test_no_session_within_the_bounds_costs_more(spec: TariffSpec, session: tuple, data: st.DataObject) -> None:
     zone, periods = session
@@ -95,7 +95,7 @@ def test_no_session_within_the_bounds_costs_more(spec: TariffSpec, session: tupl
     assert bound >= rated.payable().gross
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.booleans().flatmap(lambda named: tariffs(named=named)),
     st.lists(st.integers(0, 60_000), min_size=2, max_size=2).map(sorted),
