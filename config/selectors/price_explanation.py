@@ -7,20 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
-from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 
 from billing.models import Cdr, CdrRevision, ChargingSession, CostLine, FundingLeg, Payment
 from common.currencies import quantize_amount
-from common.formats import duration_words, money_words, number_words, percent_words, unit_price_words
-from invoicing.services.wording import line_words, reason_words, source_words
+from invoicing.services.wording import source_words
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.spec import TariffSpec
-from tariffs.selectors.conditions import condition_words
-from tariffs.selectors.price_card import time_price_words
+from tariffs.line_words import calculation_words, kind_words, why_words
 
-_PLAIN_KINDS = frozenset({"MIN_PRICE", "MAX_PRICE", "IDLE_CAP"})
-_SECONDS_PER_HOUR = 3600
 # Cdrs keep nine decimals of a line; the last of them are not exact.
 _LINE_PLACES = Decimal("0.000001")
 
@@ -150,59 +144,23 @@ def _line(line: CostLine, currency: str, spec: TariffSpec | None) -> ExplainedLi
     exact = (line.net * (100 + (line.vat_percent or 0)) / 100).quantize(_LINE_PLACES)
     why: dict[str, Any] = line.explanation
     return ExplainedLine(
-        label=line_words(line.kind),
-        calculation="" if line.kind in _PLAIN_KINDS or not line.quantity else _calculation(line, exact, currency),
+        label=kind_words(line.kind),
+        calculation=_calculation(line, exact, currency),
         net=line.net,
         vat_percent=line.vat_percent,
         gross=quantize_amount(exact, currency),
         starts_at=_moment(why.get("start_date_time")),
         ends_at=_moment(why.get("end_date_time")),
-        reasons=tuple(_reasons(line, why, spec)),
+        reasons=tuple(why_words({"kind": line.kind, "unit": line.unit, **why}, spec)),
     )
 
 
 def _calculation(line: CostLine, gross: Decimal, currency: str) -> str:
-    if line.unit == currency:
-        share = {"percent": percent_words(line.unit_price * 100), "amount": money_words(line.quantity, currency)}
-        return _("%(percent)s of %(amount)s") % share
-    per_unit = (gross / line.quantity).quantize(_LINE_PLACES)
-    price = unit_price_words(per_unit, currency)
-    quantity = number_words(line.quantity, 3)
-    if line.unit == "h":
-        quantity = duration_words(int((line.quantity * _SECONDS_PER_HOUR).to_integral_value()))
-        price = time_price_words(per_unit, currency)
-    elif line.unit == "kWh":
-        quantity = _("%(energy)s kWh") % {"energy": quantity}
-        price = _("%(price)s/kWh") % {"price": price}
-    return _("%(quantity)s × %(price)s") % {"quantity": quantity, "price": price}
-
-
-def _reasons(line: CostLine, why: dict[str, Any], spec: TariffSpec | None) -> list[str]:
-    if line.kind == "MIN_PRICE":
-        return [_("The tariff has a lowest price for a session, and this session did not reach it.")]
-    if line.kind == "MAX_PRICE":
-        return [_("The tariff has a highest price for a session, and this session would have passed it.")]
-    reasons: list[str] = []
-    element = why.get("element")
-    if spec is not None and isinstance(element, int):
-        when = condition_words(spec.elements[element].restrictions)
-        reasons.append(
-            _("This price applies: %(when)s.") % {"when": when} if when else _("This price applies at all times.")
-        )
-        for skipped in why.get("skipped", ()):
-            codes = {condition["code"] for condition in skipped["unmet"]}
-            unmet = condition_words(spec.elements[skipped["element"]].restrictions, only=codes)
-            reasons.append(_("Another price of this tariff did not apply: it needs “%(unmet)s”.") % {"unmet": unmet})
-    elif element is None:
-        reasons += [f"{capfirst(reason_words(condition))}." for condition in why.get("matched", ())]
-    if why.get("step_size", 0) and line.unit in ("kWh", "h") and why["step_size"] > 1:
-        step = (
-            duration_words(why["step_size"])
-            if line.unit == "h"
-            else f"{number_words(Decimal(why['step_size']) / 1000, 3)} kWh"
-        )
-        reasons.append(_("Counted in steps of %(step)s.") % {"step": step})
-    return reasons
+    """With the price per unit as people pay it; a share stays a share."""
+    unit_price = line.unit_price
+    if line.quantity and line.unit != currency:
+        unit_price = (gross / line.quantity).quantize(_LINE_PLACES)
+    return calculation_words(line.kind, line.unit, line.quantity, unit_price, currency)
 
 
 def _part(leg: FundingLeg) -> PaidPart:

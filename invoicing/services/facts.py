@@ -24,10 +24,10 @@ from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Payment, 
 from common import clock
 from invoicing.domain.lines import PaperLine, RatedLine, RateTotal, paper_lines, with_vat
 from invoicing.errors import LinesDoNotAddUp
-from invoicing.services.wording import detail_words
 from locations.models import LegalEntity, Location
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.spec import TaxIncluded
+from tariffs.line_words import detail_words
 from tariffs.models import TariffVersion
 
 

@@ -18,7 +18,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.portal import AuditedAdmin
 from common.errors import BadInput, VoltledgerError
 from common.portal import actor_of
-from tariffs.admin.line_words import rule_words
 from tariffs.admin.pages import pretty, version_address
 from tariffs.admin.places import cards_by_country, known_places, sentences
 from tariffs.admin.sheet_forms import RARE_CONDITIONS, USUAL_CONDITIONS, SheetForms, changed, forms_of, sheet_from
@@ -28,6 +27,7 @@ from tariffs.domain.ocpi import canonical_json, parse_tariff_text
 from tariffs.domain.rows import MOST_RULES, MOST_TIERS, SLOTS, Rule, Sheet, blank_sheet, fits, sheet_of
 from tariffs.domain.rows_reading import SheetMistakes, spec_of
 from tariffs.domain.spec import TariffSpec
+from tariffs.line_words import rule_words
 from tariffs.models import Tariff, TariffVersion
 from tariffs.selectors.conditions import condition_words
 from tariffs.services.exchange import source_of

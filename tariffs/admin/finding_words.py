@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tariffs.admin.line_words import rule_words
 from tariffs.domain.findings import Finding
+from tariffs.line_words import rule_words
 
 _ELEMENT = re.compile(r"(?:tariff\.)?elements\[(\d+)\]")
 _DIMENSIONS: dict[str, str | Promise] = {

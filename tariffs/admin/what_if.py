@@ -13,14 +13,16 @@ from django.utils.translation import gettext_lazy
 
 from common import clock
 from common.errors import BadInput
-from tariffs.admin.line_words import LineWords, words_of
+from common.formats import unit_price_words
 from tariffs.admin.places import Place
 from tariffs.domain.assumed import MOST_SECONDS, assumed_periods
 from tariffs.domain.compiled import compile_tariff
+from tariffs.domain.explain import free_document, line_document
 from tariffs.domain.rating import rate
-from tariffs.domain.result import Payable, RatedSession
+from tariffs.domain.result import UNITS, CostLine, FreeQuantity, Payable, RatedSession, decimal_of
 from tariffs.domain.spec import Period, TariffSpec
 from tariffs.domain.spot import SpotPrice
+from tariffs.line_words import calculation_words, kind_words, quantity_words, rule_words, skipped_words, why_words
 from tariffs.selectors.price_series import spot_prices
 
 _MOST_MINUTES = MOST_SECONDS // 60
@@ -123,6 +125,17 @@ class WhatIfForm(forms.Form):
 
 
 @dataclass(frozen=True)
+class LineWords:
+    """One line: what for, how it was calculated, why this price, what it comes to; a dash for no amount."""
+
+    label: str
+    calculation: str
+    reasons: tuple[str, ...]
+    net: str = "–"
+    gross: str = "–"
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The price of the session under one tariff. `payable` is None where the VAT rate is not known."""
 
@@ -142,7 +155,27 @@ def outcome(spec: TariffSpec, asked: dict[str, Any], place: Place) -> Outcome:
         spot_prices=_market_prices(spec, periods[0].start_at, periods[-1].end_at),
         month_to_date_wh=used,
     )
-    return Outcome(lines=words_of(rated), payable=_payable(rated))
+    lines = [_line_words(line, rated) for line in rated.lines]
+    lines += [_free_words(free, rated.tariff.spec) for free in rated.free]
+    return Outcome(lines=lines, payable=_payable(rated))
+
+
+def _line_words(line: CostLine, rated: RatedSession) -> LineWords:
+    quantity, currency = decimal_of(line.quantity), rated.currency
+    return LineWords(
+        label=kind_words(line.kind),
+        calculation=calculation_words(line.kind, line.unit, quantity, line.unit_price, currency),
+        reasons=tuple(why_words(line_document(line), rated.tariff.spec, rule=rule_words)),
+        net="–" if line.net is None else unit_price_words(line.net, currency),
+        gross="–" if line.gross is None else unit_price_words(line.gross, currency),
+    )
+
+
+def _free_words(free: FreeQuantity, spec: TariffSpec) -> LineWords:
+    """What was used and not priced."""
+    quantity = quantity_words(UNITS[free.kind], decimal_of(free.quantity))
+    reasons = tuple(skipped_words(skipped, spec, rule_words) for skipped in free_document(free)["skipped"])
+    return LineWords(kind_words(free.kind), _("%(quantity)s free") % {"quantity": quantity}, reasons)
 
 
 def _payable(rated: RatedSession) -> Payable | None:

@@ -19,6 +19,7 @@ limits       tax on an amount; lowest and highest price
 compiled     a tariff made ready: thresholds, decisions, reasons
 calendar     local hours, dates and weekdays as UTC moments, through clock changes
 lint         checks before publishing (findings, lint_values, lint_places); coverage: gaps and overlaps, exactly
+gaps         where nothing prices a dimension, in words that can be translated
 diff         what changed between two tariffs, in words
 words        a restriction in words
 reading      read untrusted JSON and collect every defect; jsontext: JSON without floats

@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import TypeVar
 
 from tariffs.domain.calendar import MIDNIGHT, ONE_DAY, within_hours
+from tariffs.domain.gaps import Gap, Hours, Range
 from tariffs.domain.spec import Dimension, Element, ReservationRestriction, Restrictions
-from tariffs.domain.words import number_text
 
 # The sets of one step, and the cells of the calendar, that are still worked through.
 MOST_STEPS = 2_000_000
 MOST_CALENDAR_CELLS = 60_000
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEK = tuple(range(1, 8))
-_MINUTES = 60
-_HOUR = 3600
+T = TypeVar("T")
 
 
 class TooLarge(Exception):
@@ -43,13 +42,13 @@ class Coverage:
 
     never: nothing satisfies their restrictions. covered: satisfiable, but an earlier one (`by`) always decides.
     meetings: (earlier, later) that reach into each other, where the earlier decides and neither is the general case of
-    the other. gap: where nothing prices the dimension, in words, "" for nowhere; is_exact: everywhere in there.
+    the other. gap: where nothing prices the dimension, None for nowhere; is_exact: everywhere in there.
     """
 
     never: tuple[int, ...]
     covered: tuple[tuple[int, tuple[int, ...]], ...]
     meetings: tuple[tuple[int, int], ...]
-    gap: str
+    gap: Gap | None
     is_exact: bool = True
 
 
@@ -110,7 +109,7 @@ class Space:
         )
         inside = self._containment(numeric.values(), bits)
         meetings = tuple(pair for pair in met if not inside(*pair))
-        gap, is_exact = "", True
+        gap, is_exact = None, True
         if with_gaps and ours and 0 in reached:
             gap, is_exact = self._gap(dimension, bits, numeric)
         return Coverage(never, covered, meetings, gap, is_exact)
@@ -129,7 +128,7 @@ class Space:
 
         return lambda first, second: all(not a & ~b for a, b in zip(row(first), row(second), strict=True))
 
-    def _gap(self, dimension: Dimension, bits: int, numeric: dict[str, list[Cell]]) -> tuple[str, bool]:
+    def _gap(self, dimension: Dimension, bits: int, numeric: dict[str, list[Cell]]) -> tuple[Gap | None, bool]:
         """Where nothing prices the dimension, axis by axis, and whether all of that is free."""
         # FLAT is paid once, the first time it becomes active: later in a session its absence means nothing.
         axes = {} if dimension is Dimension.FLAT else dict(numeric)
@@ -144,15 +143,15 @@ class Space:
         others = _reached(anywhere, list(masks.values()))
         free_moments = {mask for mask in calendar if any(not mask & other for other in others)}
         if not free_moments:
-            return "", True
+            return None, True
         dates, week = self._free_calendar(free_moments, bits)
-        parts = [words for words in (self._date_words(dates), _week_words(week, self._week)) if words]
+        ranges = []
         free: dict[str, list[Cell]] = {}
         for name, cells in axes.items():
             rest = _reached(anywhere, [calendar, *(m for other, m in masks.items() if other != name)])
             free[name] = [cell for cell in cells if any(not cell.mask & other for other in rest)]
             if len(free[name]) < len(cells) or cells[0].since:
-                parts.append(_range_words(name, free[name]))
+                ranges.append(_free_range(name, free[name]))
         moments = [
             mask & bits
             for (interval, day), row in self._by_day()
@@ -162,7 +161,12 @@ class Space:
         inside = _reached(
             anywhere, [list(set(moments)), *(_distinct((c.mask for c in f), bits) for f in free.values())]
         )
-        return ", ".join(parts) or "at any moment", inside == {0}
+        all_year = len(dates) == len(self._dates)
+        return Gap(
+            dates=() if all_year else _merged(self._dates[number][:2] for number in sorted(dates)),
+            hours=_free_hours(week, self._week),
+            ranges=tuple(ranges),
+        ), inside == {0}
 
     def _by_day(self) -> Iterator[tuple[tuple[int, int], list[int]]]:
         width = len(self._week)
@@ -181,18 +185,6 @@ class Space:
                     dates.add(interval)
                     week.add((day, number))
         return dates, week
-
-    def _date_words(self, intervals: set[int]) -> str:
-        if len(intervals) == len(self._dates):
-            return ""
-        merged: list[tuple[date | None, date | None]] = []
-        for number in sorted(intervals):
-            since, until, _days = self._dates[number]
-            if merged and merged[-1][1] == since:
-                merged[-1] = (merged[-1][0], until)
-            else:
-                merged.append((since, until))
-        return " and ".join(_span(since, until, "") for since, until in merged)
 
 
 # --- Building the cells -------------------------------------------------------------------------------------------
@@ -281,78 +273,35 @@ def _reached(bits: int, axes: Sequence[Sequence[int]]) -> set[int]:
     return reached
 
 
-# --- Words --------------------------------------------------------------------------------------------------------
+# --- What is left -------------------------------------------------------------------------------------------------
 
 
-def _week_words(free: set[tuple[int, int]], times: Sequence[tuple[time, time]]) -> str:
-    """ "Mon–Fri 20:00–24:00"; empty for the whole week."""
+def _free_hours(free: set[tuple[int, int]], times: Sequence[tuple[time, time]]) -> tuple[Hours, ...]:
+    """Days with the same hours together; empty for the whole week."""
     hours_of: dict[int, tuple[tuple[time, time], ...]] = {}
     for day in sorted({day for day, _cut in free}):
-        merged: list[tuple[time, time]] = []
-        for number, (since, until) in enumerate(times):
-            if (day, number) in free:
-                if merged and merged[-1][1] == since:
-                    merged[-1] = (merged[-1][0], until)
-                else:
-                    merged.append((since, until))
-        hours_of[day] = tuple(merged)
+        hours_of[day] = _merged(times[number] for number in range(len(times)) if (day, number) in free)
     whole_day = ((MIDNIGHT, MIDNIGHT),)
     if set(hours_of) in ({0}, set(_WEEK)) and set(hours_of.values()) == {whole_day}:
-        return ""
-    phrases = []
+        return ()
+    found = []
     for hours in dict.fromkeys(hours_of.values()):
-        days = [day for day, own in hours_of.items() if own == hours]
-        spans = " and ".join(f"{since:%H:%M}–{_end(until)}" for since, until in hours)
-        phrases.append(spans if days in ([0], list(_WEEK)) else f"{day_words(days)} {spans}")
-    return "; ".join(phrases)
+        days = tuple(day for day, own in hours_of.items() if own == hours)
+        found.append(Hours(() if days in ((0,), _WEEK) else days, hours))
+    return tuple(found)
 
 
-def _end(until: time) -> str:
-    return "24:00" if until == MIDNIGHT else f"{until:%H:%M}"
+def _free_range(name: str, cells: Iterable[Cell]) -> Range:
+    spans = _merged((cell.since, cell.until) for cell in cells)
+    return Range(name, tuple((since or None, until) for since, until in spans))  # from zero on says nothing
 
 
-def day_words(days: Sequence[int]) -> str:
-    """ISO weekdays: "Mon–Fri", "Tue, Thu"."""
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
+def _merged(spans: Iterable[tuple[T, T]]) -> tuple[tuple[T, T], ...]:
+    """Spans that follow each other as one."""
+    merged: list[tuple[T, T]] = []
+    for since, until in spans:
+        if merged and merged[-1][1] == since:
+            merged[-1] = (merged[-1][0], until)
         else:
-            runs.append([day])
-    return ", ".join(
-        f"{_DAYS[run[0] - 1]}–{_DAYS[run[-1] - 1]}" if len(run) > 2 else ", ".join(_DAYS[day - 1] for day in run)
-        for run in runs
-    )
-
-
-def _range_words(name: str, cells: Sequence[Cell]) -> str:
-    unit = {"energy": " kWh", "power": " kW", "current": " A", "duration": ""}[name]
-    merged: list[tuple[Decimal, Decimal | None]] = []
-    for cell in cells:
-        if merged and merged[-1][1] == cell.since:
-            merged[-1] = (merged[-1][0], cell.until)
-        else:
-            merged.append((cell.since, cell.until))
-    shown = seconds_words if name == "duration" else number_text
-    return " and ".join(
-        _span(since or None, until, unit, shown)  # from zero on says nothing
-        for since, until in merged
-    )
-
-
-def _span(since: object, until: object, unit: str, shown: Callable[[object], str] = number_text) -> str:
-    if since is None:
-        return f"below {shown(until)}{unit}" if unit or shown is seconds_words else f"before {shown(until)}"
-    if until is None:
-        return f"from {shown(since)}{unit} on"
-    return f"{shown(since)} to {shown(until)}{unit}"
-
-
-def seconds_words(seconds: object) -> str:
-    """ "45 min", "2 h", "90 s"."""
-    value = int(str(seconds))
-    if value and value % _HOUR == 0:
-        return f"{value // _HOUR} h"
-    if value and value % _MINUTES == 0:
-        return f"{value // _MINUTES} min"
-    return f"{value} s"
+            merged.append((since, until))
+    return tuple(merged)

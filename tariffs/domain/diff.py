@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
-from tariffs.domain.coverage import day_words, seconds_words
 from tariffs.domain.diff_named import TITLES, money_text, part_label, part_words, symbol_of, whole_words
 from tariffs.domain.extensions_json import extensions_document
 from tariffs.domain.findings import gettext_noop
+from tariffs.domain.gaps import day_words, seconds_words
 from tariffs.domain.spec import (
     Dimension,
     Element,

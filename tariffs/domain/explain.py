@@ -40,7 +40,7 @@ def session_document(rated: RatedSession) -> dict[str, Any]:
         "currency": rated.currency,
         "time_zone": rated.tariff.time_zone,
         "lines": [line_document(line) for line in rated.lines],
-        "free": [_free_document(free) for free in rated.free],
+        "free": [free_document(free) for free in rated.free],
         "tariff_digest": rated.tariff.digest,
         "digest": rated.digest,
     }
@@ -71,7 +71,8 @@ def line_document(line: CostLine) -> dict[str, Any]:
     }
 
 
-def _free_document(free: FreeQuantity) -> dict[str, Any]:
+def free_document(free: FreeQuantity) -> dict[str, Any]:
+    """What was used and not priced, and why."""
     return {
         "kind": free.kind.value,
         "quantity": shown(free.quantity),

@@ -3,30 +3,55 @@
 A finding keeps its sentence apart from the values in it, so that the sentence can be translated where people read it.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 Severity = Literal["error", "warning"]
 ERROR: Severity = "error"
 WARNING: Severity = "warning"
 
+# From a marked sentence to the reader's language.
+Translate = Callable[[str], str]
+
+
+def same(sentence: str) -> str:
+    """The language the sentences are written in."""
+    return sentence
+
+
+class Worded(Protocol):
+    """A value that can be told in the reader's language."""
+
+    def words(self, translate: Translate = same) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`path` leads into the OCPI document ("tariff.elements[2].restrictions"). An error blocks publishing; a warning
-    is accepted by its `code` (all of the kind) or its `key` (this one)."""
+    is accepted by its `code` (all of the kind) or its `key` (this one). `where` is one more value of the sentence."""
 
     code: str
     severity: Severity
     path: str
     sentence: str
     values: Mapping[str, str] = field(default_factory=dict)
+    where: Worded | None = None
 
     @property
     def words(self) -> str:
         """The sentence with its values."""
-        return self.sentence % self.values if self.values else self.sentence
+        values = dict(self.values)
+        if self.where is not None:
+            values["where"] = self.where.words()
+        return self.sentence % values if values else self.sentence
+
+    def translated(self, translate: Translate) -> "Finding":
+        """The same in another language: the sentence, and the words of `where`."""
+        values = dict(self.values)
+        if self.where is not None:
+            values["where"] = self.where.words(translate)
+        return replace(self, sentence=translate(self.sentence), values=values, where=None)
 
     @property
     def key(self) -> str:

@@ -124,7 +124,7 @@ def _component_findings(spec: TariffSpec, dimension: Dimension, coverage: Covera
             ),
             {"dimension": dimension.value, "by": _names(firsts)},
         )  # fmt: skip
-    if coverage.gap:
+    if coverage.gap is not None:
         sentence = gettext_noop(
             "%(dimension)s has no price at some moments within: %(where)s. It is free there. Add a price if it should "
             "not be."
@@ -135,7 +135,7 @@ def _component_findings(spec: TariffSpec, dimension: Dimension, coverage: Covera
             )
         yield Finding(
             "gap", WARNING, "tariff.elements", sentence,
-            {"dimension": dimension.value, "where": coverage.gap},
+            {"dimension": dimension.value}, coverage.gap,
         )  # fmt: skip
 
 

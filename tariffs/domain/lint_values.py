@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
-from tariffs.domain.coverage import seconds_words
 from tariffs.domain.findings import ERROR, WARNING, Finding, gettext_noop
+from tariffs.domain.gaps import seconds_words
 from tariffs.domain.spec import Dimension, Element, PriceComponent, PriceLimit, Restrictions, TariffSpec
 from tariffs.domain.words import number_text
 

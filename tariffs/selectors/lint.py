@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Q
 from django.utils.translation import gettext
 
 from accounts.models import ContractType
 from common import clock
-from locations.models import ChargePoint, Connector
+from locations.models import Connector
 from tariffs.domain.findings import Finding
 from tariffs.domain.lint import LintContext, lint
 from tariffs.domain.ocpi import parse_tariff_text
@@ -18,6 +16,7 @@ from tariffs.domain.resolution import Question, in_order
 from tariffs.domain.spec import TariffSpec
 from tariffs.models import PriceSeries, TariffAssignment, TariffVersion, VatRate
 from tariffs.selectors.in_force import version_in_force
+from tariffs.selectors.reach import connectors_at
 from tariffs.selectors.resolution import candidate_of, covers
 
 # Regulation (EU) 2023/1804, Article 5(4): recharging points with a power output of 50 kW or more.
@@ -73,7 +72,7 @@ def _found(
     spec: TariffSpec, tariff_id: int | None, assignments: Sequence[TariffAssignment], at: datetime
 ) -> list[Finding]:
     found = lint(spec, _context(spec, tariff_id, assignments, at))
-    return [replace(finding, sentence=gettext(finding.sentence)) for finding in found]
+    return [finding.translated(gettext) for finding in found]
 
 
 def _context(
@@ -90,8 +89,7 @@ def _context(
     if not ours:
         return LintContext(on=on, series_currencies=series)
     connectors = list(
-        Connector.objects.filter(_inside(ours))
-        .exclude(charge_point__admission=ChargePoint.Admission.RETIRED)
+        connectors_at(ours)
         .select_related("charge_point__location", "charge_point__model")
         .order_by("charge_point__identity", "number")
     )
@@ -108,22 +106,6 @@ def _context(
         contract_currencies=_contract_currencies(ours),
         series_currencies=series,
     )
-
-
-def _inside(assignments: Sequence[TariffAssignment]) -> Q:
-    """The connectors at the places of these assignments, of their power classes."""
-    inside = Q()
-    for row in assignments:
-        place = {
-            "network": Q(pk__isnull=False),
-            "country": Q(charge_point__location__country=row.country),
-            "region": Q(charge_point__location__region=row.region_id),
-            "location": Q(charge_point__location=row.location_id),
-            "charge_point": Q(charge_point=row.charge_point_id),
-            "connector": Q(pk=row.connector_id),
-        }[row.scope]
-        inside |= place & Q(power_class=row.power_class) if row.power_class else place
-    return inside
 
 
 def _fast_ad_hoc(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -41,22 +41,20 @@ def reach_of(tariff_id: int, at: datetime | None = None) -> Reach:
     )
     if not found:
         return Reach((), 0)
-    connectors = Connector.objects.filter(_at_places_of(found)).exclude(
-        charge_point__admission=ChargePoint.Admission.RETIRED
-    )
-    return Reach(tuple(assignment_sentence(assignment) for assignment in found), connectors.count())
+    return Reach(tuple(assignment_sentence(assignment) for assignment in found), connectors_at(found).count())
 
 
-def _at_places_of(assignments: Iterable[TariffAssignment]) -> Q:
+def connectors_at(assignments: Iterable[TariffAssignment]) -> QuerySet[Connector]:
+    """The connectors at the places these assignments name, of their power classes; none of a retired charge point."""
     places = Q(pk__in=[])
-    for assignment in assignments:
+    for row in assignments:
         place = {
-            TariffAssignment.Scope.NETWORK: Q(pk__isnull=False),
-            TariffAssignment.Scope.COUNTRY: Q(charge_point__location__country=assignment.country),
-            TariffAssignment.Scope.REGION: Q(charge_point__location__region=assignment.region_id),
-            TariffAssignment.Scope.LOCATION: Q(charge_point__location=assignment.location_id),
-            TariffAssignment.Scope.CHARGE_POINT: Q(charge_point=assignment.charge_point_id),
-            TariffAssignment.Scope.CONNECTOR: Q(pk=assignment.connector_id),
-        }[TariffAssignment.Scope(assignment.scope)]
-        places |= place & Q(power_class=assignment.power_class) if assignment.power_class else place
-    return places
+            "network": Q(pk__isnull=False),
+            "country": Q(charge_point__location__country=row.country),
+            "region": Q(charge_point__location__region=row.region_id),
+            "location": Q(charge_point__location=row.location_id),
+            "charge_point": Q(charge_point=row.charge_point_id),
+            "connector": Q(pk=row.connector_id),
+        }[row.scope]
+        places |= place & Q(power_class=row.power_class) if row.power_class else place
+    return Connector.objects.filter(places).exclude(charge_point__admission=ChargePoint.Admission.RETIRED)

@@ -58,7 +58,7 @@ def import_tariff(
     read = read_ocpi_leniently(document, version, defects)
     for finding in lint(read.spec):
         if _is_refused(finding, accepted):
-            defects.add(finding.path, finding.words)
+            defects.add(finding.path, finding.translated(_).words)
     code = code or slugify(read.about.id)[:50]
     if not code and read.about.id:
         defects.add("tariff.id", "cannot be made a code of; give a code for the tariff")

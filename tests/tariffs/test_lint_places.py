@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import translation
 
 from accounts.models import AuditEvent
 from locations.models import ChargePointModel
@@ -134,6 +135,13 @@ def test_the_number_of_queries_does_not_grow_with_the_network(django_assert_max_
             ConnectorFactory(hpc=True, evse__charge_point__location=place)
     with django_assert_max_num_queries(5):
         assert len(findings_for(version)) == 2
+
+
+def test_the_days_of_a_gap_are_told_in_the_reader_s_language():
+    version = draft(element(component("ENERGY", "0.30"), day_of_week=["MONDAY", "TUESDAY", "WEDNESDAY", "FRIDAY"]))
+    with translation.override("de"):
+        (finding,) = findings_for(version)
+    assert "Do, Sa, So 00:00–24:00" in finding.words
 
 
 # --- Publishing ---------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_why_this_price_line_by_line(db: None, browse) -> None:
         "This price applies at all times.",
         "Another price of this tariff did not apply: it needs “22:00 to 06:00”.",
         "This price applies: after 2 h.",
-        "Counted in steps of 15 min.",
+        "40 min used, counted in steps of 15 min.",
         "Total, VAT included",
         "Tariff “Standard”, version 1: fixed when the session was authorised.",
         "Includes 1.81 € VAT (19 % on 9.50 €).",

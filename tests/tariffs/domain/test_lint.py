@@ -65,6 +65,11 @@ def test_two_prices_that_reach_into_each_other_are_named() -> None:
     assert "elements[0]" in finding.words
 
 
+def gap_of(finding: Finding) -> str:
+    assert finding.where is not None
+    return finding.where.words()
+
+
 def test_an_overlap_at_the_same_price_changes_nothing_and_is_not_one() -> None:
     spec = tariff(
         priced(start_time="08:00", end_time="20:00"), priced(start_time="18:00", end_time="23:00"), priced(price="0.2")
@@ -90,6 +95,25 @@ def test_a_gap_says_where_it_is_free(restrictions: dict[str, Any], where: str) -
     finding = only(tariff(priced(**restrictions)), on=None)
     assert (finding.code, finding.severity, finding.path) == ("gap", "warning", "tariff.elements")
     assert finding.words == f"ENERGY has no price: {where}. It is free there. Add a price if it should not be."
+
+
+def test_days_hours_and_limits_of_a_gap_are_told_in_the_reader_s_language() -> None:
+    german = {
+        "%(dimension)s has no price: %(where)s. It is free there. Add a price if it should not be.": (
+            "%(dimension)s hat keinen Preis: %(where)s."
+        ),
+        "Sat": "Sa",
+        "Sun": "So",
+        "and": "und",
+        "below %(until)s": "unter %(until)s",
+        "from %(since)s on": "ab %(since)s",
+    }
+    for restrictions, where in (
+        ({"day_of_week": WORKDAYS}, "Sa, So 00:00–24:00"),
+        ({"min_kwh": 5, "max_kwh": 20}, "unter 5 kWh und ab 20 kWh"),
+    ):
+        finding = only(tariff(priced(**restrictions))).translated(lambda text: german.get(text, text))
+        assert finding.words == f"ENERGY hat keinen Preis: {where}."
 
 
 def test_a_gap_that_is_no_box_says_that_it_is_only_within() -> None:
@@ -165,7 +189,7 @@ def test_tiers_and_market_prices_come_before_the_elements() -> None:
     tiers = {"per": "SESSION", "tiers": [{"up_to_kwh": 20, "price": Decimal("0.5")}, {"price": Decimal("0.4")}]}
     assert lint(tariff(evening, voltledger={"energy_tiers": tiers})) == []
     tiers["tiers"] = [{"up_to_kwh": 20, "price": Decimal("0.5")}]
-    assert only(tariff(evening, voltledger={"energy_tiers": tiers})).values["where"] == (
+    assert gap_of(only(tariff(evening, voltledger={"energy_tiers": tiers}))) == (
         "00:00–18:00 and 23:00–24:00, from 20 kWh on"
     )
     spot = {"series": "DE-LU", "fallback": Decimal("0.4"), "floor": 0}
@@ -367,7 +391,7 @@ def test_the_largest_tariff_is_checked_in_bounded_time() -> None:
     ]
     started = time.process_time()
     finding = only(tariff(*week))
-    assert finding.values["where"] == "Sat, Sun 00:00–24:00"
+    assert gap_of(finding) == "Sat, Sun 00:00–24:00"
     wild = [
         priced(
             price=f"0.{n:03}", min_kwh=n, max_kwh=n + 700, min_duration=60 * n, max_power=4000 - n,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import tariffs.domain
-from invoicing.services.wording import NAMED, SUBJECTS, detail_words, line_words, reason_words
 from tariffs.domain.result import LineKind
 from tariffs.domain.spec import ReservationRestriction, Restrictions
 from tariffs.domain.words import conditions_of
+from tariffs.line_words import NAMED, SUBJECTS, detail_words, kind_words, reason_words
 
 EVERY_RESTRICTION = Restrictions(
     start_time=time(9),
@@ -41,7 +41,7 @@ def _codes_in_the_engine() -> set[str]:
 
 @pytest.mark.parametrize("kind", LineKind)
 def test_every_kind_of_line_has_words(kind: LineKind) -> None:
-    assert line_words(kind.value) not in ("", kind.value)
+    assert kind_words(kind.value) not in ("", kind.value)
 
 
 def test_every_condition_of_the_engine_has_words() -> None:
