@@ -1,7 +1,7 @@
-"""`python -m benchmarks [rating] [settlement] [gateway] [replay]`: runs all, or those named; prints one JSON object.
+"""`python -m benchmarks [rating] [settlement] [gateway] [replay] [migration]`: all, or those named, as one JSON object.
 
-Each benchmark measures ours beside a plain rival in the same run on the same machine; only the ratios carry over to
-another machine.
+Where there is a plain rival, ours is measured beside it in the same run on the same machine: only such ratios carry
+over to another one.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from importlib import import_module
 
 import django
 
-NAMES = ("rating", "settlement", "gateway", "replay")
+NAMES = ("rating", "settlement", "gateway", "replay", "migration")
 
 
 def main() -> None:

@@ -6,7 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DecimalField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, Round
 
 from accounts.models import Contract, ContractType, Driver
@@ -114,23 +128,34 @@ def obstacles(target: ContractType, at: datetime) -> list[tuple[str, Any]]:
     another_later = Exists(Contract.objects.filter(driver=OuterRef("driver"), starts_at__gt=at))
     has_money = Exists(wallets().exclude(posted=0))
     return [
-        (Blocked.CLOSED, Q(driver__status=Driver.Status.CLOSED)),
+        (Blocked.CLOSED, Exists(Driver.objects.filter(pk=OuterRef("driver"), status=Driver.Status.CLOSED))),
         (Blocked.NO_CONTRACT, Q(old_contract__isnull=True)),
         (Blocked.CHANGED, ~Exists(contracts_at(at).filter(pk=OuterRef("old_contract")))),
-        (Blocked.SAME_TYPE, Q(old_contract__contract_type=target)),
-        (Blocked.PLANNED, Q(old_contract__ends_at__isnull=False) | another_later),
+        (Blocked.SAME_TYPE, _old_contract(contract_type=target)),
+        (Blocked.PLANNED, _old_contract(ends_at__isnull=False) | another_later),
         (Blocked.OTHER_CURRENCY, ~Q(currency=target.currency) & (has_money | Exists(unpaid()))),
     ]
+
+
+def first_obstacle(target: ContractType, at: datetime) -> Case:
+    """The reason why a row may not move at `at`; empty for one that may."""
+    reasons = [When(condition, then=Value(str(reason))) for reason, condition in obstacles(target, at)]
+    return Case(*reasons, default=Value(""), output_field=CharField())
+
+
+def _old_contract(**wanted: Any) -> Exists:
+    return Exists(Contract.objects.filter(pk=OuterRef("old_contract"), **wanted))
 
 
 def used_since(at: datetime) -> list[tuple[str, Any]]:
     """Why a row that moved may not move back at `at`."""
     charged = ChargingSession.objects.filter(driver=OuterRef("driver"), contract=OuterRef("new_contract"))
+    ended = Contract.objects.filter(pk=OuterRef("new_contract"), ends_at__isnull=False)
     another_later = Exists(Contract.objects.filter(driver=OuterRef("driver"), starts_at__gt=at))
     Kept = ContractMigrationRow.Kept
     return [
         (Kept.USED, Exists(charged)),
-        (Kept.CHANGED, Q(new_contract__ends_at__isnull=False) | another_later),
+        (Kept.CHANGED, Exists(ended) | another_later),
     ]
 
 

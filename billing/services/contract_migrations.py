@@ -9,10 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django_q.tasks import async_task
 
-from accounts.models import Contract, ContractType, Driver
+from accounts.models import Contract, Driver
 from accounts.services import audit
 from billing.errors import NobodyToMigrate, ReasonMissing, SameContractType, UndoTooLate
 from billing.models import ContractMigration, ContractMigrationRow
@@ -84,16 +84,11 @@ def preview_migration(*, migration_id: int) -> ContractMigration:
     rows.update(
         balance=facts.balance(), promo=facts.lots_sum(kind="promo"), lot_count=facts.lot_count(), debt=facts.debt()
     )
-    block(rows, migration.target, now)
+    for reason, condition in facts.obstacles(migration.target, now):
+        rows.filter(condition, state=RowState.PENDING).update(state=RowState.BLOCKED, blocked_reason=reason)
     migration.state = State.PREVIEWED
     migration.save(update_fields=["state"])
     return migration
-
-
-def block(rows: QuerySet[ContractMigrationRow], target: ContractType, at: datetime) -> None:
-    """Take out of the pending `rows` whoever may not move at `at`, with the first reason that holds."""
-    for reason, condition in facts.obstacles(target, at):
-        rows.filter(condition, state=RowState.PENDING).update(state=RowState.BLOCKED, blocked_reason=reason)
 
 
 @transaction.atomic

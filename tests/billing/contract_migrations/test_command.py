@@ -55,7 +55,7 @@ def test_it_goes_on_with_what_was_interrupted() -> None:
     plain, credit = types()
     drivers = [ada_on(plain, "1.00") for _ in range(2)]
     migration = confirmed(plain, credit)
-    move_drivers(migration_id=migration.pk, row_ids=[migration.rows.order_by("pk")[0].pk])
+    move_drivers(migration_id=migration.pk, driver_ids=[drivers[0].pk])
     assert sorted(type_of(driver) for driver in drivers) == ["credit", "plain"]
     document = run()
     assert (document["migration"], document["drivers"]["migrated"]) == (migration.pk, 2)
