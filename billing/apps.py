@@ -11,4 +11,8 @@ class BillingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Models can be imported only now.
+        from billing.services.letters import register_letters
+
         register_guards(GUARDS)
+        register_letters()

@@ -118,6 +118,12 @@ GUARDS = [
         *("idempotency_key", "payment_id", "amount", "attempt", "retry_of_id"),
         message="a card refund keeps its terms",
     ),
+    refuse("billing_drivermail", "delete", name="billing_drivermail_no_delete", message="what was mailed stays known"),
+    _frozen(
+        "billing_drivermail",
+        *("key", "driver_id", "kind", "payment_id", "hold_id", "charging_session_id"),
+        message="a mail stays about what it is about",
+    ),
     refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
     # Once per statement: whoever writes a transaction's entries writes them all at once.
     Guard(

@@ -6,7 +6,6 @@ from billing.services import (
     card_refunds,
     debts,
     methods,
-    payment_mails,
     payment_sweep,
     payments,
     provider_events,
@@ -37,11 +36,6 @@ def send_refund(refund_id: int) -> None:
 def retry_open_debt(driver_id: int, method_id: int) -> None:
     """A card was added: try on it what is open, oldest first."""
     debts.retry_open_debt(driver_id=driver_id, method_id=method_id)
-
-
-def mail_confirmation_link(payment_id: int) -> None:
-    """The bank wants a confirmation: mail its driver the link."""
-    payment_mails.send_confirmation_link(payment_id=payment_id)
 
 
 def forget_method(method_id: int) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from billing.correction_tasks import SCHEDULES as CORRECTION_SCHEDULES
+from billing.mail_tasks import SCHEDULES as MAIL_SCHEDULES
 from billing.migration_tasks import SCHEDULES as MIGRATION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
@@ -18,6 +19,7 @@ SCHEDULES = [
     ("Sessions and wallets: end, settle, expire what is overdue", "billing.tasks.sweep", 1),
     ("Prove the books", "billing.tasks.verify_books", 24 * 60),
     *PAYMENT_SCHEDULES,
+    *MAIL_SCHEDULES,
     *CORRECTION_SCHEDULES,
     *REPLAY_SCHEDULES,
     *MIGRATION_SCHEDULES,

@@ -66,6 +66,11 @@ class Driver(models.Model):
     city = models.CharField(_("city"), max_length=100, blank=True)
     country = models.CharField(_("country"), max_length=2, default="DE", help_text=_("ISO 3166 code, two letters"))
     language = models.CharField(_("language"), max_length=5, default="en")
+    # What nothing depends on may be switched off; what asks the driver to do something is always mailed.
+    wants_receipts_by_mail = models.BooleanField(_("receipts by e-mail"), default=True)
+    wants_notices_by_mail = models.BooleanField(
+        _("notices by e-mail"), default=True, help_text=_("Low balance, released amounts.")
+    )
     customer_group = models.ForeignKey(
         CustomerGroup,
         on_delete=models.PROTECT,

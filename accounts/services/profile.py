@@ -8,11 +8,14 @@ from accounts.models import Driver
 from accounts.services import audit
 from common.locking import lock_row
 
-OWN_FIELDS = ("name", "phone", "address", "postal_code", "city", "country", "language")
+OWN_FIELDS = (
+    "name", "phone", "address", "postal_code", "city", "country", "language", "wants_receipts_by_mail",
+    "wants_notices_by_mail",
+)  # fmt: skip
 
 
 @transaction.atomic
-def change_profile(*, driver_id: int, values: Mapping[str, str], actor_id: int | None = None) -> Driver:
+def change_profile(*, driver_id: int, values: Mapping[str, str | bool], actor_id: int | None = None) -> Driver:
     """Write the particulars a driver may change (`OWN_FIELDS`); documents already issued keep what they say.
 
     Nothing new is a no-op. What is recorded is which fields changed, not their content. Locks: the driver's row.

@@ -4,6 +4,7 @@ from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorr
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.hold_policies import HoldPolicy
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from billing.models.mails import DriverMail
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent
 from billing.models.refunds import Refund, SessionRefund, SessionRefundLeg
 from billing.models.replays import ReplayedSession, TariffReplay
@@ -17,6 +18,7 @@ __all__ = [
     "ContractMigration",
     "ContractMigrationRow",
     "CostLine",
+    "DriverMail",
     "FakeProviderObject",
     "FundingLeg",
     "Hold",

@@ -95,6 +95,20 @@ def decline_in_words(payment: Payment) -> str:
     return ""
 
 
+_CLASS_WORDS: dict[str, Promise] = {
+    Payment.DeclineClass.SOFT: _("This may be different another time."),
+    Payment.DeclineClass.HARD: _("This card is not used again."),
+    Payment.DeclineClass.SCA: _("The bank wants your confirmation."),
+    Payment.DeclineClass.PROVIDER: _("This was not your doing, nor your card's."),
+}
+
+
+def decline_class_in_words(payment: Payment) -> str:
+    """What a decline means for the card, for its driver; empty when it was not declined."""
+    words = _CLASS_WORDS.get(payment.decline_class, "")
+    return str(words)
+
+
 _PAYMENTS = Prefetch("payments", queryset=Payment.objects.select_related("method").order_by("attempt"))
 
 

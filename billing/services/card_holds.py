@@ -34,6 +34,8 @@ from billing.services.hold_releases import (
     open_card_holds,
     provider_of,
 )
+from billing.services.mails import Kind as MailKind
+from billing.services.mails import queue_mail
 from billing.services.methods import refuse_method
 from billing.signals import hold_decided
 from common import clock
@@ -276,6 +278,8 @@ def _record_held(hold: Hold, result: ProviderResult) -> None:
 def _record_confirmation(hold: Hold, result: ProviderResult) -> None:
     if hold.status == Status.ACTIVE:
         return
+    if hold.status != Status.REQUIRES_ACTION and hold.release_asked_at is None:
+        _mail(hold, MailKind.ACTION_REQUIRED)
     hold.status, hold.action_url = Status.REQUIRES_ACTION, result.action_url
     hold.reread_at = retries.next_reread(hold.placed_at, clock.now())
     hold.save()
@@ -285,6 +289,8 @@ def _record_confirmation(hold: Hold, result: ProviderResult) -> None:
 
 def _record_gone(hold: Hold) -> None:
     """The provider holds nothing any more: as we asked, or its time was over."""
+    if hold.status == Status.ACTIVE and hold.release_asked_at is not None:
+        _mail(hold, MailKind.HOLD_RELEASED)
     _finish(hold, Status.RELEASED if hold.release_asked_at is not None else Status.EXPIRED)
     session = hold.charging_session
     if session.status == SessionStatus.REQUESTED:
@@ -293,6 +299,12 @@ def _record_gone(hold: Hold) -> None:
         _stop(session, "hold_expired")
     else:
         _collect_otherwise(hold)
+
+
+def _mail(hold: Hold, kind: str) -> None:
+    if hold.charging_session.driver_id is not None:
+        key = f"{hold.idempotency_key}:{kind}"
+        queue_mail(driver_id=hold.charging_session.driver_id, kind=kind, key=key, hold=hold)
 
 
 def _refuse(hold: Hold, decline_class: str, code: str) -> None:

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django_q.tasks import async_task
 from djmoney.money import Money
 
 from billing.domain import retries
@@ -34,6 +33,8 @@ from billing.services.hold_captures import (
     record_capture,
 )
 from billing.services.legs import mark_leg
+from billing.services.mails import Kind as MailKind
+from billing.services.mails import queue_mail
 from billing.services.methods import refuse_method
 from billing.services.payment_locks import lock_leg, lock_payment
 from billing.services.wallets import credit_wallet
@@ -295,6 +296,14 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
     next_attempt_at = _next_date(payment, moment) if payment.funding_leg else None
     _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
     _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
+    # With another card at hand the next attempt is now: it is the one to hear of.
+    if payment.funding_leg and next_attempt_at != moment:
+        queue_mail(
+            driver_id=payment.driver_id,
+            kind=MailKind.PAYMENT_FAILED,
+            key=f"{payment.idempotency_key}:failed",
+            payment=payment,
+        )
 
 
 def _next_date(payment: Payment, moment: datetime) -> datetime | None:
@@ -319,7 +328,12 @@ def _record_waiting(payment: Payment, status: str, result: ProviderResult, momen
     if status == Payment.Status.REQUIRES_ACTION:
         _move_leg(payment, State.REQUIRES_ACTION)
         if is_news:
-            async_task("billing.payment_tasks.mail_confirmation_link", payment.pk)
+            queue_mail(
+                driver_id=payment.driver_id,
+                kind=MailKind.ACTION_REQUIRED,
+                key=f"{payment.idempotency_key}:action_required",
+                payment=payment,
+            )
 
 
 def _finish(payment: Payment, status: str, moment: datetime, *, next_attempt_at: datetime | None = None) -> None:

@@ -129,6 +129,10 @@ def _documents(driver: Driver) -> dict[str, Any]:
     return {"documents": Document.objects.filter(driver=driver).order_by("-pk")[:ROWS]}
 
 
+def _mails(driver: Driver) -> dict[str, Any]:
+    return {"mails": driver.mails.all()[:ROWS]}
+
+
 def _audit(driver: Driver) -> dict[str, Any]:
     events = AuditEvent.objects.filter(subject_type="accounts.driver", subject_id=str(driver.pk))
     return {"events": events.select_related("actor")[:ROWS]}
@@ -141,5 +145,6 @@ TABS: dict[str, Callable[[Driver], dict[str, Any]]] = {
     "payments": _payments,
     "means": _means,
     "documents": _documents,
+    "mails": _mails,
     "audit": _audit,
 }

@@ -28,6 +28,7 @@ TAB_TITLES = {
     "payments": gettext_lazy("Payments"),
     "means": gettext_lazy("Tokens and cards"),
     "documents": gettext_lazy("Documents"),
+    "mails": gettext_lazy("Mails"),
     "audit": gettext_lazy("Audit trail"),
 }
 

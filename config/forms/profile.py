@@ -19,7 +19,14 @@ class ProfileForm(forms.ModelForm):
     class Meta:
         model = Driver
         fields = list(OWN_FIELDS)
-        labels = {"address": _("Street and number")}
+        labels = {
+            "address": _("Street and number"),
+            "wants_receipts_by_mail": _("Send me receipts by e-mail"),
+            "wants_notices_by_mail": _("Tell me by e-mail of a low balance and of released amounts"),
+        }
+        help_texts = {
+            "wants_notices_by_mail": _("What asks you to do something, such as a failed payment, is always mailed."),
+        }
         widgets = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "phone": forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),

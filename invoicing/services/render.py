@@ -1,14 +1,17 @@
 """Drawing the PDF of a document, once."""
 
 import hashlib
+from datetime import datetime
 
 import segno
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.text import get_valid_filename
 
+from billing.services.mails import Kind, queue_mail
 from common import clock
 from invoicing.errors import AlreadyRendered, DocumentDamaged
 from invoicing.models import Document
@@ -29,14 +32,25 @@ def render_document(*, document_id: int) -> Document | None:
         if Document.objects.filter(pk=document_id, rendered_at__isnull=False).exists():
             raise AlreadyRendered
         return None
-    document = Document.objects.select_related("series").get(pk=document_id)
+    document = Document.objects.select_related("series", "cdr__charging_session").get(pk=document_id)
     pdf = draw(document)
     digest = hashlib.sha256(pdf).hexdigest()
     file = _store(document, pdf)
-    Document.objects.filter(pk=document_id, pdf_claimed_at=claimed_at, pdf_digest="").update(
-        pdf_file=file, pdf_digest=digest, rendered_at=clock.now()
-    )
+    _seal(document, claimed_at, pdf_file=file, pdf_digest=digest)
     return Document.objects.get(pk=document_id)
+
+
+@transaction.atomic
+def _seal(document: Document, claimed_at: datetime, **pdf: str) -> None:
+    """Keep the PDF's name and digest, and have it mailed to its driver."""
+    mine = Document.objects.filter(pk=document.pk, pdf_claimed_at=claimed_at, pdf_digest="")
+    if mine.update(**pdf, rendered_at=clock.now()) and document.cdr is not None:
+        queue_mail(
+            driver_id=document.driver_id,
+            kind=Kind.RECEIPT,
+            key=f"document:{document.public_id}:mailed",
+            session=document.cdr.charging_session,
+        )
 
 
 def draw(document: Document) -> bytes:

@@ -4,8 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.core import mail
 from django.utils.module_loading import import_string
 
+from accounts.services.profile import change_profile
+from billing.mail_tasks import send_mail
+from billing.models import DriverMail
 from invoicing.models import Document
 from invoicing.selectors.documents import WAIT_FOR_PAYMENT
 from invoicing.tasks import SCHEDULES, issue_due_receipts, render_document, render_missing_documents
@@ -70,3 +74,32 @@ def test_schedules_name_tasks_that_exist():
         (issue_due_receipts, 1),
         (render_missing_documents, 5),
     ]
+
+
+class TestMailed:
+    """The receipt goes out with its PDF once it is drawn."""
+
+    def test_once_with_the_pdf_and_the_link(self):
+        bill(legs=(Leg("wallet_cash", "4.00"), Leg("card", "6.20")))
+        issue_due_receipts()
+        document = Document.objects.get()
+        for _repeat in range(2):
+            render_document(document.pk)
+            send_mail(DriverMail.objects.get().pk)
+        (message,) = mail.outbox
+        assert message.subject == "Your receipt VL-R-2026-000001: 10.20 €"
+        assert "That costs 10.20 €, including 1.63 € VAT." in message.body
+        assert "The receipt is attached." in message.body
+        assert document.content["online"] in message.body
+        assert [(name, kind, pdf[:4]) for name, pdf, kind in message.attachments] == [
+            ("VL-R-2026-000001.pdf", "application/pdf", b"%PDF")
+        ]
+
+    def test_not_to_who_does_not_want_it(self):
+        cdr = bill()
+        change_profile(driver_id=cdr.charging_session.driver_id, values={"wants_receipts_by_mail": False})
+        issue_due_receipts()
+        render_document(Document.objects.get().pk)
+        send_mail(DriverMail.objects.get().pk)
+        assert mail.outbox == []
+        assert DriverMail.objects.get().status == "dropped"

@@ -4,17 +4,15 @@ from decimal import Decimal
 
 import pytest
 import time_machine
-from django.core import mail
 from django.db import transaction
 
 from accounts.models import Driver
 from billing.models import FakeProviderObject, FundingLeg, Payment, PaymentMethod
 from billing.providers.fake import bank
 from billing.selectors.payments import collection_of, open_debt
-from billing.services.payment_mails import send_confirmation_link
 from billing.services.payment_sweep import reread_payment
 from billing.services.payments import collect_leg
-from tests.billing.payments.world import NOON, last_payment, owe, paid_postings, queued, save_card, standing
+from tests.billing.payments.world import NOON, last_payment, owe, paid_postings, save_card, standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,17 +170,6 @@ class TestConfirmation:
         assert told.reason == "Your bank wants you to confirm this payment."
         assert collect_leg(leg_id=unconfirmed.pk, is_early=True) is None
 
-    def test_the_link_is_mailed_once_it_is_written_down(self, ada: Driver, unconfirmed: FundingLeg) -> None:
-        assert queued().count("mail_confirmation_link") == 1
-        payment = last_payment(unconfirmed)
-
-        assert send_confirmation_link(payment_id=payment.pk)
-
-        (message,) = mail.outbox
-        assert message.to == [ada.email]
-        assert payment.action_url in message.body
-        assert "€6.20" in message.body
-
     def test_confirmed_it_is_paid(self, unconfirmed: FundingLeg) -> None:
         payment = last_payment(unconfirmed)
         bank.answer_bank(payment_reference=payment.provider_reference, is_confirmed=True)
@@ -193,7 +180,6 @@ class TestConfirmation:
         assert (now.leg, now.session) == ("paid", "paid")
         assert (now.charged, now.posted, now.owed) == (OWED, OWED, NOTHING)
         assert collection_of(unconfirmed.pk).action_url == ""
-        assert not send_confirmation_link(payment_id=payment.pk)
 
     def test_refused_it_is_asked_again_later(self, unconfirmed: FundingLeg) -> None:
         payment = last_payment(unconfirmed)

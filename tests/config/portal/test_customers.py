@@ -9,8 +9,10 @@ from djmoney.money import Money
 
 from accounts.models import AuditEvent, Contract, ContractType, Driver, Token
 from accounts.selectors.contracts import contract_in_force
-from billing.models import WalletLot
+from accounts.services.profile import change_profile
+from billing.models import DriverMail, WalletLot
 from billing.selectors.wallets import wallet_of
+from billing.services.mails import queue_mail
 from billing.services.wallets import credit_wallet
 from common import clock
 from tests.config.portal.conftest import LogIn
@@ -195,3 +197,19 @@ def test_policies_are_answered_as_questions(otto: Client) -> None:
     assert kind.hold_policy == {"DC": "60"}
     assert kind.debt_policy == {"block_above": "10"}
     assert otto.post(edit, {**form, "debt_rule": "above", "debt_above": ""}).status_code == 200
+
+
+def test_an_operator_sees_what_was_mailed_and_what_the_customer_wants(ada: Driver, log_in: LogIn) -> None:
+    queue_mail(driver_id=ada.pk, kind="payment_failed", key="told")
+    DriverMail.objects.update(
+        status="sent",
+        next_attempt_at=None,
+        sent_at=clock.now(),
+        address="ada@example.org",
+        subject="Your payment of 6.20 € was not made",
+    )
+    change_profile(driver_id=ada.pk, values={"wants_receipts_by_mail": False})
+    tab = log_in("Support").get(page(ada, "change"), {"tab": "mails"}).content.decode()
+    for words in ("Payment failed", "Your payment of 6.20 € was not made", "ada@example.org", "Sent"):
+        assert words in tab
+    assert "The customer does not want receipts by e-mail." in tab
