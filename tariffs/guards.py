@@ -11,7 +11,8 @@ GUARDS = [
         when=(
             "OLD.status <> 'draft' AND (OLD.document <> NEW.document OR OLD.source <> NEW.source"
             " OR OLD.digest <> NEW.digest OR OLD.tariff_id <> NEW.tariff_id OR OLD.number <> NEW.number"
-            " OR OLD.valid_from <> NEW.valid_from OR NEW.status = 'draft')"
+            " OR OLD.valid_from <> NEW.valid_from OR OLD.valid_until IS DISTINCT FROM NEW.valid_until"
+            " OR NEW.status = 'draft')"
         ),
     ),
     refuse(

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import ApiKey
-from common import clock
 from common.errors import BadInput
 from config.api.fields import Moment, Strict
 from config.api.views import ApiView
 from tariffs.domain.exchange import OcpiVersion
-from tariffs.models import Tariff, TariffVersion
+from tariffs.models import TariffVersion
+from tariffs.selectors.in_force import versions_in_force
 from tariffs.services.exchange import export_tariff
 
 
@@ -24,6 +24,7 @@ class TariffOut(serializers.Serializer[Any]):
     currency = serializers.CharField(source="tariff.currency")
     version = serializers.IntegerField(source="number")
     valid_from = Moment()
+    valid_until = Moment(allow_null=True, help_text="When it ends by itself; null: never.")
     published_at = Moment(allow_null=True)
     digest = serializers.CharField()
     ocpi = serializers.DictField(
@@ -56,11 +57,7 @@ class _Tariffs(ApiView):
 
     def get_queryset(self) -> QuerySet[TariffVersion]:
         """The version in force of each tariff that has one."""
-        published = TariffVersion.objects.filter(
-            tariff=OuterRef("pk"), status=TariffVersion.Status.PUBLISHED, valid_from__lte=clock.now()
-        ).order_by("-valid_from", "-number")
-        in_force = Tariff.objects.annotate(in_force=Subquery(published.values("pk")[:1])).values("in_force")
-        return TariffVersion.objects.filter(pk__in=in_force).select_related("tariff")
+        return versions_in_force().select_related("tariff")
 
 
 class TariffList(_Tariffs):

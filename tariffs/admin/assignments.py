@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.messages import WARNING as WARN
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -15,18 +14,25 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.errors import NoContract
 from accounts.models import Driver
 from accounts.portal import AuditedAdmin
 from accounts.selectors.contracts import contract_in_force
+from accounts.services import audit
 from common import clock
 from common.errors import VoltledgerError
+from common.portal import actor_of
 from locations.models import Connector, Location
 from tariffs.domain.findings import ERROR, WARNING, Finding
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import TariffAssignment
+from tariffs.selectors.assignment_change import findings_elsewhere
 from tariffs.selectors.assignment_map import assignment_map, shadowed_assignments
 from tariffs.selectors.lint import findings_brought
 from tariffs.selectors.price_card import price_card
@@ -74,20 +80,41 @@ class WhoPaysForm(forms.Form):
         return driver
 
 
-class AssignmentForm(forms.ModelForm):
-    """An assignment may not bring a published tariff to a place where it is not allowed."""
+class AcceptedField(forms.MultipleChoiceField):
+    """Keys of warnings; nothing is shown until there are any. Which there are is known once the form is read."""
 
+    widget = forms.MultipleHiddenInput
+
+    def valid_value(self, value: str) -> bool:
+        return True
+
+
+class AssignmentForm(forms.ModelForm):
+    """An assignment may not bring a published tariff, its own or another, to a place where it is not allowed.
+
+    What is doubtful, and who would be left without a tariff, is ticked one by one, as before publishing.
+    """
+
+    accepted = AcceptedField(label=gettext_lazy("Read these, and tick what is meant to be so"), required=False)
     warnings: Sequence[Finding] = ()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        accepted: list[str] = cleaned.pop("accepted", [])
         if self.errors:
             return cleaned
-        brought = findings_brought(TariffAssignment(pk=self.instance.pk, **cleaned))
+        assignment = TariffAssignment(pk=self.instance.pk, **cleaned)
+        brought = [*findings_brought(assignment), *findings_elsewhere(assignment)]
         for finding in brought:
             if finding.severity == ERROR:
                 self.add_error(None, finding.words)
         self.warnings = [finding for finding in brought if finding.severity == WARNING]
+        if self.warnings:
+            field = self.fields["accepted"]
+            field.widget = UnfoldAdminCheckboxSelectMultipleWidget()
+            field.choices = [(finding.key, finding.words) for finding in self.warnings]  # type: ignore[attr-defined]
+        if not all(finding.is_accepted(accepted) for finding in self.warnings):
+            self.add_error("accepted", _("Nothing was saved. Tick each warning that is meant to be so."))
         return cleaned
 
 
@@ -156,8 +183,14 @@ class TariffAssignmentAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: TariffAssignment, form: AssignmentForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        for finding in form.warnings:
-            self.message_user(request, _("Please look at this: %(finding)s") % {"finding": finding.words}, WARN)
+        if form.warnings:
+            accepted = [{"code": finding.code, "words": finding.words} for finding in form.warnings]
+            audit.record(
+                actor_id=actor_of(request),
+                action="assignment_warnings_accepted",
+                subject=obj,
+                data={"row": str(obj), "accepted_warnings": accepted},
+            )
 
     @display(description=gettext_lazy("assignment"), ordering="tariff__name")
     def sentence(self, assignment: TariffAssignment) -> str:

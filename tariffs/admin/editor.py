@@ -30,7 +30,7 @@ from tariffs.domain.spec import TariffSpec
 from tariffs.line_words import rule_words
 from tariffs.models import Tariff, TariffVersion
 from tariffs.selectors.conditions import condition_words
-from tariffs.services.exchange import source_of
+from tariffs.services.exchange import source_of, source_with
 from tariffs.services.redrafting import redraft_version
 from tariffs.services.versions import draft_version
 
@@ -111,26 +111,23 @@ class EditorPages(AuditedAdmin):
             spec = spec_of(sheet)
         except SheetMistakes as error:
             mistakes = error
+        source = _source(request, base)
         if do == "save" and spec is not None and when.is_valid():
-            answer = self._save(request, tariff, spec, when, replaces=_replaced(request, base))
+            kept = source_with(source, spec)
+            answer = self._save(request, tariff, spec, when, source=kept, replaces=_replaced(request, base))
             if answer is not None:
                 return answer
-        shows_mistakes = do in ("check", "save", "json")
         if do == "json" and spec is not None:
-            return self._document_page(request, tariff, base, self._document_form(spec, request))
+            text = source_with(source, spec) or canonical_json(spec)
+            form = DocumentForm({"document": pretty(loads(text)), "valid_from": request.POST.get("valid_from", "")})
+            return self._document_page(request, tariff, base, form)
+        shows_mistakes = do in ("check", "save", "json")
         shown = forms_of(sheet, mistakes.defects if mistakes and shows_mistakes else ())
-        context = {
-            **self._frame(request, tariff, base),
-            "forms": shown,
-            "rules": _rule_rows(sheet, shown),
-            "opened": _opened(sheet, shown),
+        context = self._sheet(request, tariff, base, sheet, shown, source=source) | {
             "when": when,
             "refused": bool(mistakes) and shows_mistakes,
             "checked": do == "check" and spec is not None,
             "preview": self._preview(spec) if spec is not None else None,
-            "most_rules": MOST_RULES,
-            "most_tiers": MOST_TIERS,
-            "replaced": _replaced(request, base),
         }
         return TemplateResponse(request, "admin/tariffs/editor.html", context)
 
@@ -141,14 +138,16 @@ class EditorPages(AuditedAdmin):
             form = DocumentForm(request.POST, request.FILES)
             if form.is_valid():
                 spec: TariffSpec = form.cleaned_data["spec"]
+                source: str = form.cleaned_data["source"]
                 if "rows" in request.POST and fits(spec):
-                    return self._rows_page(request, tariff, base, spec)
+                    return self._rows_page(request, tariff, base, spec, source=source)
                 if "rows" not in request.POST:
-                    answer = self._save(request, tariff, spec, form, replaces=_replaced(request, base))
+                    replaced = _replaced(request, base)
+                    answer = self._save(request, tariff, spec, form, source=source, replaces=replaced)
                     if answer is not None:
                         return answer
         else:
-            text = pretty(loads(base.document)) if base else ""
+            text = pretty(loads(base.source or base.document)) if base else ""
             form = DocumentForm(initial={"document": text, "valid_from": _moment_to_come(base)})
         return self._document_page(request, tariff, base, form)
 
@@ -188,27 +187,36 @@ class EditorPages(AuditedAdmin):
             "back_url": version_address(base) if base else reverse("admin:tariffs_tariff_change", args=[tariff.pk]),
         }
 
-    def _rows_page(
-        self, request: HttpRequest, tariff: Tariff, base: TariffVersion | None, spec: TariffSpec
-    ) -> HttpResponse:
-        sheet = sheet_of(spec)
-        shown = forms_of(sheet)
-        context = {
+    def _sheet(
+        self,
+        request: HttpRequest,
+        tariff: Tariff,
+        base: TariffVersion | None,
+        sheet: Sheet,
+        shown: SheetForms,
+        *,
+        source: str,
+    ) -> dict[str, Any]:
+        return {
             **self._frame(request, tariff, base),
             "forms": shown,
             "rules": _rule_rows(sheet, shown),
             "opened": _opened(sheet, shown),
-            "when": ValidFromForm(request.POST),
-            "preview": self._preview(spec),
             "most_rules": MOST_RULES,
             "most_tiers": MOST_TIERS,
+            "source": source,
             "replaced": _replaced(request, base),
         }
-        return TemplateResponse(request, "admin/tariffs/editor.html", context)
 
-    def _document_form(self, spec: TariffSpec, request: HttpRequest) -> DocumentForm:
-        text = pretty(loads(canonical_json(spec)))
-        return DocumentForm({"document": text, "valid_from": request.POST.get("valid_from", "")})
+    def _rows_page(
+        self, request: HttpRequest, tariff: Tariff, base: TariffVersion | None, spec: TariffSpec, *, source: str
+    ) -> HttpResponse:
+        sheet = sheet_of(spec)
+        context = self._sheet(request, tariff, base, sheet, forms_of(sheet), source=source) | {
+            "when": ValidFromForm(request.POST),
+            "preview": self._preview(spec),
+        }
+        return TemplateResponse(request, "admin/tariffs/editor.html", context)
 
     def _document_page(
         self, request: HttpRequest, tariff: Tariff, base: TariffVersion | None, form: DocumentForm
@@ -243,13 +251,13 @@ class EditorPages(AuditedAdmin):
         spec: TariffSpec,
         form: ValidFromForm,
         *,
+        source: str,
         replaces: TariffVersion | None,
     ) -> HttpResponse | None:
         """Keep the draft; None where it was refused, and then the form says why."""
         moment = form.cleaned_data["valid_from"]
         valid_from = moment.astimezone(UTC) if moment else None
         text = canonical_json(spec)
-        source = form.cleaned_data.get("source", "")
         try:
             if replaces is None or request.POST.get("own_draft"):
                 version = draft_version(tariff_id=tariff.pk, ocpi_text=text, valid_from=valid_from, source=source)
@@ -275,6 +283,18 @@ class EditorPages(AuditedAdmin):
 
 def _json_address(tariff: Tariff) -> str:
     return reverse("admin:tariffs_tariff_draft_json", args=[tariff.pk])
+
+
+def _source(request: HttpRequest, base: TariffVersion | None) -> str:
+    """The whole OCPI object the sheet was made of; the page carries it along, because its rows may come from JSON that
+    was typed. What was tampered with is no OCPI object and not kept."""
+    known = base.source if base is not None else ""
+    sent = request.POST.get("source", known)
+    if sent in ("", known):
+        return sent
+    with suppress(BadInput):
+        return source_of(sent)
+    return ""
 
 
 def _replaced(request: HttpRequest, base: TariffVersion | None) -> TariffVersion | None:

@@ -28,6 +28,7 @@ _PLACES: dict[str, str | Promise] = {
     "idle": gettext_lazy("Parking"),
     "free": gettext_lazy("Free start"),
     "spot": gettext_lazy("Market price"),
+    "date_time": gettext_lazy("Start and end"),
 }
 
 

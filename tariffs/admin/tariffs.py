@@ -1,7 +1,7 @@
 """Portal pages of tariffs and their versions."""
 
 from django.contrib import admin
-from django.db.models import Max, Q, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from common import clock
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
 from tariffs.admin.editor import EditorPages
 from tariffs.admin.history import HistoryPages
@@ -20,6 +19,7 @@ from tariffs.admin.publishing import PublishPages
 from tariffs.domain.jsontext import loads
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import Tariff, TariffAssignment, TariffVersion
+from tariffs.selectors.in_force import versions_in_force
 from tariffs.selectors.price_card import PriceCard
 
 
@@ -47,13 +47,13 @@ class TariffAdmin(EditorPages, HistoryPages, ImportPages):
     change_form_outer_before_template = "admin/portal/tariff_actions.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tariff]:
-        in_force = Q(versions__status=TariffVersion.Status.PUBLISHED, versions__valid_from__lte=clock.now())
-        return super().get_queryset(request).annotate(latest_number=Max("versions__number", filter=in_force))
+        in_force = versions_in_force().filter(tariff=OuterRef("pk"))
+        return super().get_queryset(request).annotate(latest_number=Subquery(in_force.values("number")[:1]))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tariff | None = None) -> tuple[str, ...]:
         return ("code", "currency") if obj else ()
 
-    @display(description=gettext_lazy("newest version in force"), ordering="latest_number")
+    @display(description=gettext_lazy("version in force"), ordering="latest_number")
     def version_in_force(self, tariff: Tariff) -> str:
         number = tariff.latest_number  # type: ignore[attr-defined]
         return f"v{number}" if number else _("none: prices nothing")
@@ -67,11 +67,11 @@ class TariffVersionAdmin(PublishPages, ReadOnlyAdmin):
     list_filter = ("status", "tariff")
     search_fields = ("tariff__name", "tariff__code", "digest")
     list_select_related = ("tariff", "published_by")
-    csv_columns = ("tariff__code", "number", "status", "valid_from", "published_at", "digest")
+    csv_columns = ("tariff__code", "number", "status", "valid_from", "valid_until", "published_at", "digest")
     change_form_outer_before_template = "admin/portal/tariff_version_actions.html"
     fields = (
-        "tariff_link", "number", "status", "valid_from", "published_at", "published_by", "prices", "json",
-        "digest",
+        "tariff_link", "number", "status", "valid_from", "valid_until", "published_at", "published_by", "prices",
+        "json", "digest",
     )  # fmt: skip
     readonly_fields = fields
 

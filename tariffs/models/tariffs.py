@@ -28,8 +28,10 @@ class Tariff(models.Model):
 class TariffVersion(models.Model):
     """One state of a tariff as canonical OCPI JSON. A published version is never changed; a new one follows it.
 
-    In force at a moment: the published version with the latest `valid_from` at or before it. `digest` is the SHA-256 of
-    `document` and is frozen into every session it prices.
+    In force at a moment: the published version with the latest `valid_from` at or before it, unless it has ended by
+    then. `valid_until` is the document's own end (OCPI end_date_time), and nothing comes back after it: a tariff whose
+    latest version has ended prices nothing. `digest` is the SHA-256 of `document` and is frozen into every session it
+    prices.
     """
 
     class Status(models.TextChoices):
@@ -56,6 +58,7 @@ class TariffVersion(models.Model):
     digest = models.CharField(_("digest"), max_length=64, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DRAFT)
     valid_from = models.DateTimeField(_("valid from"), default=timezone.now)
+    valid_until = models.DateTimeField(_("valid until"), null=True, blank=True, editable=False)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -15,6 +15,7 @@ from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.resolution import shadows
 from tariffs.errors import NoVatRate
 from tariffs.models import TariffAssignment, TariffVersion
+from tariffs.selectors.in_force import versions_in_force
 from tariffs.selectors.price_card import price_card
 from tariffs.selectors.resolution import (
     Customer,
@@ -145,11 +146,7 @@ def shadowed_assignments(*, at: datetime, connectors: Sequence[Connector] | None
     rivals = [same for same in by_place.values() if len(same) > 1]
     if not rivals:
         return []
-    priced = set(
-        TariffVersion.objects.filter(status=TariffVersion.Status.PUBLISHED, valid_from__lte=at).values_list(
-            "tariff_id", flat=True
-        )
-    )
+    priced = set(versions_in_force(at).values_list("tariff_id", flat=True))
     return [shadow for same in rivals for shadow in _shadows_among(same, priced)]
 
 

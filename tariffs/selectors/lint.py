@@ -1,15 +1,17 @@
 """What is doubtful about a tariff version, given where it is assigned."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from datetime import datetime
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from accounts.models import ContractType
 from common import clock
 from locations.models import Connector
-from tariffs.domain.findings import Finding
+from tariffs.domain.findings import WARNING, Finding
 from tariffs.domain.lint import LintContext, lint
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.resolution import Question, in_order
@@ -36,8 +38,8 @@ def findings_for(version: TariffVersion) -> list[Finding]:
 def findings_of(spec: TariffSpec, *, tariff_id: int | None, valid_from: datetime | None = None) -> list[Finding]:
     """The same for prices that are not saved yet. Without a tariff nothing is known of where they apply."""
     at = max(valid_from or clock.now(), clock.now())
-    assignments = [] if tariff_id is None else _assignments()
-    return _found(spec, tariff_id, assignments, at)
+    assignments = [] if tariff_id is None else all_assignments()
+    return [*_end_findings(spec, tariff_id, assignments, at), *_found(spec, tariff_id, assignments, at)]
 
 
 def findings_brought(assignment: TariffAssignment) -> list[Finding]:
@@ -48,10 +50,8 @@ def findings_brought(assignment: TariffAssignment) -> list[Finding]:
         tariff_id=assignment.tariff_id, status=TariffVersion.Status.PUBLISHED, valid_from__gt=clock.now()
     )
     current = version_in_force(assignment.tariff_id)
-    before = _assignments()
-    changed = copy(assignment)
-    if changed.pk is None:
-        changed.pk = _NEWEST
+    before = all_assignments()
+    changed = as_saved(assignment)
     after = [changed, *(row for row in before if row.pk != changed.pk)]
     brought: dict[tuple[str, str], Finding] = {}
     for version in [*([current] if current else []), *versions]:
@@ -64,7 +64,35 @@ def findings_brought(assignment: TariffAssignment) -> list[Finding]:
     return list(brought.values())
 
 
-def _assignments() -> list[TariffAssignment]:
+def _end_findings(
+    spec: TariffSpec, tariff_id: int | None, assignments: Sequence[TariffAssignment], at: datetime
+) -> Iterator[Finding]:
+    """An assigned tariff that ends by itself while nothing of it follows."""
+    end = spec.valid_until
+    if tariff_id is None or end is None or end <= at or not any(row.tariff_id == tariff_id for row in assignments):
+        return
+    later = TariffVersion.objects.filter(tariff_id=tariff_id, status=TariffVersion.Status.PUBLISHED)
+    if not later.filter(valid_from__gt=at, valid_from__lte=end).exists():
+        yield Finding(
+            "ends_without_successor", WARNING, "tariff.end_date_time",
+            gettext(
+                "The tariff ends on %(end)s and no version of it follows. From then on the next assignment counts, and "
+                "where there is none charging cannot start. Publish what follows, or take the end out."
+            ),
+            {"end": date_format(timezone.localtime(end), "DATETIME_FORMAT")},
+        )  # fmt: skip
+
+
+def as_saved(assignment: TariffAssignment) -> TariffAssignment:
+    """A copy with an id: what is not saved yet is the latest entered."""
+    saved = copy(assignment)
+    if saved.pk is None:
+        saved.pk = _NEWEST
+    return saved
+
+
+def all_assignments() -> list[TariffAssignment]:
+    """Every assignment with its tariff and customer group. One query."""
     return list(TariffAssignment.objects.select_related("tariff", "customer_group"))
 
 
@@ -108,6 +136,12 @@ def _context(
     )
 
 
+def is_fast_ad_hoc(connector: Connector) -> bool:
+    """Whether Article 5(4) speaks of it: public, in the EU, 50 kW or more."""
+    location = connector.charge_point.location
+    return connector.max_power_w >= FAST_W and location.is_public and location.country in EU_COUNTRIES
+
+
 def _fast_ad_hoc(
     connectors: Sequence[Connector],
     assignments: Sequence[TariffAssignment],
@@ -131,7 +165,7 @@ def _fast_ad_hoc(
     fast: list[str] = []
     for connector in connectors:
         location = connector.charge_point.location
-        if connector.max_power_w < FAST_W or not location.is_public or location.country not in EU_COUNTRIES:
+        if not is_fast_ad_hoc(connector):
             continue
         key = (
             location.pk,

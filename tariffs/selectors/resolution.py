@@ -12,6 +12,7 @@ from locations.models import Connector
 from tariffs.domain.resolution import Candidate, Question, decided_by, in_order, lost_by
 from tariffs.errors import NoTariff
 from tariffs.models import TariffAssignment, TariffVersion
+from tariffs.selectors.in_force import versions_in_force
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def resolve_for_customers(
             "connector__charge_point",
         )
     )  # fmt: skip
-    versions = _versions_in_force({assignment.tariff_id for assignment in assignments}, at)
+    in_force = versions_in_force(at, tariff_ids={assignment.tariff_id for assignment in assignments})
+    versions = {version.tariff_id: version for version in in_force.select_related("tariff")}
     public = next(
         (row.customer_group_id for row in assignments if row.customer_group and row.customer_group.is_public), None
     )
@@ -147,13 +149,6 @@ def covers(assignment: TariffAssignment, connector: Connector) -> bool:
         "charge_point": assignment.charge_point_id == connector.charge_point_id,
         "connector": assignment.connector_id == connector.pk,
     }[assignment.scope]
-
-
-def _versions_in_force(tariff_ids: set[int], at: datetime) -> dict[int, TariffVersion]:
-    versions = TariffVersion.objects.filter(
-        tariff_id__in=tariff_ids, status=TariffVersion.Status.PUBLISHED, valid_from__lte=at
-    ).select_related("tariff")
-    return {version.tariff_id: version for version in versions.order_by("valid_from", "number")}
 
 
 def candidate_of(assignment: TariffAssignment) -> Candidate:

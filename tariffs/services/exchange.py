@@ -1,6 +1,7 @@
 """Tariffs in and out as OCPI Tariff objects (2.2.1 and 2.3.0)."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from tariffs.domain.findings import ERROR, Finding
 from tariffs.domain.lint import lint
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.reading import Defects
+from tariffs.domain.spec import TariffSpec, TaxIncluded
 from tariffs.models import Tariff, TariffVersion
 from tariffs.services.versions import draft_version
 
@@ -107,6 +109,33 @@ def source_of(text: str | bytes) -> str:
     defects = Defects()
     read_ocpi_leniently(document, None, defects)
     return "" if defects.details else jsontext.dumps(document)
+
+
+def source_with(source: str, spec: TariffSpec) -> str:
+    """The whole OCPI Tariff object in `source` with the prices of `spec`: what prices nothing stays as it came.
+
+    Ids, texts, links and energy mix are kept, and the object as it stands where its prices are these. Otherwise it is
+    updated now, and written in 2.3.0 where 2.2.1 cannot say the prices. "" stays "". Raises BadInput with every defect
+    of `source`.
+    """
+    if not source:
+        return ""
+    document: dict[str, Any] = jsontext.loads(source)
+    known = read_ocpi(document)
+    if known.spec == spec:
+        return source
+    about = replace(known.about, last_updated=clock.now().replace(microsecond=0))
+    ocpi = version_of(document) if spec.tax_included is TaxIncluded.NO else OcpiVersion.V230
+    written = write_ocpi(OcpiTariff(spec, about), ocpi)
+    if ocpi is version_of(document):
+        # A limit may name the taxes in it, which no price depends on.
+        for key, old, new in (
+            ("min_price", known.spec.min_price, spec.min_price),
+            ("max_price", known.spec.max_price, spec.max_price),
+        ):
+            if old is not None and old == new:
+                written[key] = document[key]
+    return jsontext.dumps(written)
 
 
 def _is_refused(finding: Finding, accepted: Collection[str]) -> bool:

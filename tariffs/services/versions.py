@@ -5,6 +5,8 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.services import audit
@@ -13,6 +15,7 @@ from common.errors import BadInput
 from common.locking import lock_row
 from common.states import check_step
 from tariffs.domain.ocpi import canonical_json, digest, parse_tariff_text
+from tariffs.domain.spec import TariffSpec
 from tariffs.errors import TariffNotPublishable
 from tariffs.models import Tariff, TariffVersion
 from tariffs.selectors.lint import findings_for
@@ -24,6 +27,8 @@ def draft_version(
 ) -> TariffVersion:
     """Add a draft from OCPI 2.2.1 or 2.3.0 JSON; what is kept is its canonical form, and `source` beside it as it is.
 
+    It applies from `valid_from` on; None: from the document's start_date_time where that is to come, else from now. It
+    ends at the document's end_date_time.
     Locks: the tariff's row, which numbers its versions. Raises BadInput with every defect; then nothing is saved.
     """
     tariff = lock_row(Tariff.objects.filter(pk=tariff_id))
@@ -34,6 +39,8 @@ def draft_version(
             % {"given": spec.currency, "wanted": tariff.currency},
             ["tariff.currency: differs from the tariff's"],
         )
+    begins_at = valid_from or max(clock.now(), spec.valid_from or clock.now())
+    _check_span(spec, begins_at)
     latest = TariffVersion.objects.filter(tariff=tariff).aggregate(latest=Max("number"))["latest"] or 0
     return TariffVersion.objects.create(
         tariff=tariff,
@@ -41,8 +48,19 @@ def draft_version(
         document=canonical_json(spec),
         source=source,
         digest=digest(spec),
-        valid_from=valid_from or clock.now(),
+        valid_from=begins_at,
+        valid_until=spec.valid_until,
     )
+
+
+def _check_span(spec: TariffSpec, begins_at: datetime) -> None:
+    """A version cannot apply before its document's start. That it has ended by then is found before publishing."""
+    if spec.valid_from is not None and begins_at < spec.valid_from:
+        start = date_format(timezone.localtime(spec.valid_from), "DATETIME_FORMAT")
+        raise BadInput(
+            _("The tariff starts on %(start)s and cannot apply before. Nothing was saved.") % {"start": start},
+            ["tariff.start_date_time: is after the moment from which the version applies"],
+        )
 
 
 @transaction.atomic

@@ -125,6 +125,22 @@ def test_an_assignment_that_is_over_says_nothing():
     assert codes(version) == []
 
 
+def test_an_assigned_tariff_that_ends_by_itself_says_what_comes_then():
+    VatRateFactory()
+    version = draft(ENERGY, end_date_time="2099-01-01T00:00:00Z")
+    assert codes(version) == []
+    assign(version.tariff)
+    assert codes(version) == [("ends_without_successor", "warning")]
+    assert "ends on 1 Jan 2099" in findings_for(version)[0].words
+    with pytest.raises(TariffNotPublishable):
+        publish_version(version_id=version.pk)
+    start = "2098-12-31T23:00:00Z"
+    follows = draft_version(tariff_id=version.tariff_id, ocpi_text=tariff_document(ENERGY, start_date_time=start))
+    publish_version(version_id=follows.pk)
+    assert codes(version) == []
+    assert codes(draft(ENERGY, end_date_time="2020-01-01T00:00:00Z")) == [("tariff_over", "error")]
+
+
 def test_the_number_of_queries_does_not_grow_with_the_network(django_assert_max_num_queries):
     VatRateFactory()
     version = draft(ENERGY, voltledger={"spot": SPOT})

@@ -6,6 +6,7 @@ import pytest
 
 from tariffs.errors import NoTariff, NoVatRate
 from tariffs.models import TariffAssignment
+from tariffs.selectors.in_force import version_in_force
 from tariffs.selectors.resolution import resolve_tariff
 from tariffs.selectors.vat import vat_percent
 from tariffs.trace_words import trace_rows
@@ -164,6 +165,23 @@ def test_the_version_in_force_is_the_latest_that_has_begun():
     TariffVersionFactory(tariff=assignment.tariff, number=3, valid_from=NOW + timedelta(seconds=1))
     assert resolve(connector).version == second
     assert resolve(connector, at=NOW - timedelta(seconds=1)).version.number == 1
+
+
+def test_a_tariff_that_has_ended_prices_nothing_and_no_older_price_comes_back():
+    connector = ConnectorFactory()
+    network = assign()
+    here = assign("location", location=connector.charge_point.location)
+    ended = TariffVersionFactory(
+        tariff=here.tariff, number=2, valid_from=NOW - timedelta(days=9), valid_until=NOW - timedelta(days=1)
+    )
+    resolution = resolve(connector)
+    assert resolution.assignment == network
+    assert resolution.trace[1]["result"] == "no_published_version"
+    assert resolve(connector, at=NOW - timedelta(days=2)).version == ended
+    assert version_in_force(here.tariff_id, NOW) is None
+    assert version_in_force(here.tariff_id, NOW - timedelta(days=10)).number == 1
+    follows = TariffVersionFactory(tariff=here.tariff, number=3, valid_from=ended.valid_until)
+    assert resolve(connector).version == follows
 
 
 def test_no_tariff_is_an_error_never_free():

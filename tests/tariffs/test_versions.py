@@ -1,17 +1,22 @@
 """A tariff is drafted, published and then never rewritten."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEvent
+from common import clock
 from common.errors import BadInput, InvalidTransition
 from tariffs.models import TariffVersion
 from tariffs.services.versions import draft_version, publish_version, withdraw_version
 from tests.factories import PriceSeriesFactory, StaffFactory, TariffFactory, component, element, tariff_document
 
 pytestmark = pytest.mark.django_db
+
+
+ENERGY = element(component("ENERGY", "0.49"))
 
 
 def draft(tariff=None, price="0.49"):
@@ -44,6 +49,31 @@ def test_a_tariff_in_another_currency_is_refused():
             tariff_id=TariffFactory().pk,
             ocpi_text=tariff_document(element(component("ENERGY", "0.49")), currency="CHF"),
         )
+
+
+def test_a_tariff_begins_and_ends_when_its_document_says_so():
+    tariff = TariffFactory()
+    spring, summer = "2030-03-01T00:00:00Z", "2030-06-01T00:00:00Z"
+    document = tariff_document(ENERGY, start_date_time=spring, end_date_time=summer)
+    version = draft_version(tariff_id=tariff.pk, ocpi_text=document)
+    assert (version.valid_from, version.valid_until) == (
+        datetime(2030, 3, 1, tzinfo=UTC),
+        datetime(2030, 6, 1, tzinfo=UTC),
+    )
+    later = datetime(2030, 4, 1, tzinfo=UTC)
+    assert draft_version(tariff_id=tariff.pk, ocpi_text=document, valid_from=later).valid_from == later
+    begun = tariff_document(ENERGY, start_date_time="2020-03-01T00:00:00Z")
+    assert abs(draft_version(tariff_id=tariff.pk, ocpi_text=begun).valid_from - clock.now()) < timedelta(minutes=5)
+    with pytest.raises(BadInput, match="starts on 1 Mar 2030") as refusal:
+        draft_version(tariff_id=tariff.pk, ocpi_text=document, valid_from=datetime(2030, 2, 1, tzinfo=UTC))
+    assert refusal.value.details == ("tariff.start_date_time: is after the moment from which the version applies",)
+    assert tariff.versions.count() == 3
+
+
+def test_the_end_of_a_published_version_stays():
+    version = publish_version(version_id=draft().pk)
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        TariffVersion.objects.filter(pk=version.pk).update(valid_until=clock.now())
 
 
 def test_publishing_leaves_one_trace_and_a_repeat_none():

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from common import clock
 from common.errors import BadInput
 from tariffs.domain import jsontext
 from tariffs.domain.exchange import OcpiVersion
 from tariffs.models import Tariff, TariffVersion
+from tariffs.selectors.in_force import version_in_force
 from tariffs.services.exchange import export_tariff
 
 
@@ -38,8 +38,7 @@ def _version(code: str, number: int | None) -> TariffVersion:
     if number is not None:
         version = versions.filter(number=number).first()
     else:
-        in_force = versions.filter(status=TariffVersion.Status.PUBLISHED, valid_from__lte=clock.now())
-        version = in_force.order_by("-valid_from", "-number").first() or versions.first()
+        version = version_in_force(tariff.pk) or versions.first()
     if version is None:
         raise CommandError(f"The tariff {code} has no such version.")
     return version

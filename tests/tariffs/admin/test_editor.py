@@ -1,6 +1,7 @@
 """The tariff editor: what is typed is kept, every mistake is at its field, what is saved is the tariff."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,10 +11,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent
 from tariffs.admin.sheet_forms import GeneralForm, RuleForm, TierForm
+from tariffs.domain import jsontext
+from tariffs.domain.exchange import OcpiVersion
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.domain.rows import MOST_RULES, MOST_TIERS
 from tariffs.domain.spec import Dimension, PriceComponent, TariffSpec
 from tariffs.models import Tariff, TariffVersion
+from tariffs.services.exchange import export_tariff, import_tariff
 from tests.config.portal.staff import browser_of
 from tests.factories import (
     DriverFactory,
@@ -204,6 +208,69 @@ def test_rules_become_json_and_json_becomes_rules(fina: Client, version: TariffV
     back = fina.post(json_address, {"document": text, "rows": "1"})
     assert sent_by(back.context["forms"])["rule-1-energy_price"] == "0.61"
     assert version.tariff.versions.count() == 1
+
+
+IMPORTED = tariff_document(
+    NIGHT,
+    DAY,
+    type="REGULAR",
+    tariff_alt_text=[{"language": "de", "text": "Tag & Nacht"}],
+    tariff_alt_url="https://example.org/prices",
+    min_price={"before_taxes": 1, "taxes": [{"name": "VAT", "account_number": "DE1", "amount": Decimal("0.19")}]},
+    energy_mix={"is_green_energy": True, "supplier_name": "Wind & Co"},
+    preauthorize_amount=40,
+)  # fmt: skip
+ABOUT = ("id", "type", "tariff_alt_text", "tariff_alt_url", "energy_mix", "preauthorize_amount", "min_price")
+
+
+def exported(tariff: Tariff) -> dict[str, Any]:
+    newest = tariff.versions.first()
+    assert newest is not None
+    return export_tariff(newest, ocpi=OcpiVersion.V230)
+
+
+def test_an_imported_tariff_edited_as_rules_keeps_what_the_rules_do_not_say(fina: Client) -> None:
+    version = import_tariff(text=IMPORTED)
+    tariff = version.tariff
+    page = fina.get(editor(tariff, version))
+    assert "kept as they came" in page.content.decode()
+    cells = {**filled_in(fina, editor(tariff, version)), "source": page.context["source"], "do": "save"}
+    fina.post(editor(tariff, version), cells)
+    assert exported(tariff) == jsontext.loads(IMPORTED)
+
+    fina.post(editor(tariff, version), {**cells, "rule-0-energy_price": "0.31"})
+    dearer = exported(tariff)
+    original = jsontext.loads(IMPORTED)
+    assert {key: dearer[key] for key in ABOUT} == {key: original[key] for key in ABOUT}
+    assert dearer["elements"][0]["price_components"][0]["price"] == Decimal("0.31")
+    assert dearer["last_updated"] > original["last_updated"]
+
+
+def test_what_2_2_1_cannot_say_is_written_as_2_3_0_with_the_same_ids(fina: Client) -> None:
+    version = import_tariff(text=tariff_document(DAY, type="REGULAR", max_price={"excl_vat": 9}))
+    cells = filled_in(fina, editor(version.tariff, version), general_tax_included="YES")
+    fina.post(editor(version.tariff, version), {**cells, "do": "save"})
+    document = exported(version.tariff)
+    assert (document["id"], document["type"], document["tax_included"]) == ("test", "REGULAR", "YES")
+    assert document["max_price"] == {"before_taxes": 9}
+
+
+def test_ids_and_texts_typed_as_json_are_kept_by_the_rules_made_of_it(fina: Client) -> None:
+    version = import_tariff(text=IMPORTED)
+    tariff = version.tariff
+    as_json = fina.post(editor(tariff, version), {**filled_in(fina, editor(tariff, version)), "do": "json"})
+    text = as_json.context["form"]["document"].value()
+    assert jsontext.loads(text) == jsontext.loads(IMPORTED)
+    address = reverse("admin:tariffs_tariff_draft_json", args=[tariff.pk]) + f"?from={version.pk}"
+    assert "Wind &amp; Co" in fina.get(address).content.decode()
+
+    back = fina.post(address, {"document": text.replace("Wind & Co", "Sun & Sons"), "rows": "1"})
+    cells = {**sent_by(back.context["forms"]), "source": back.context["source"], "do": "save"}
+    fina.post(editor(tariff, version), {**cells, "rule-0-energy_price": "0.32"})
+    assert exported(tariff)["energy_mix"]["supplier_name"] == "Sun & Sons"
+
+    fina.post(editor(tariff, version), {**cells, "source": '{"id": "forged"}'})
+    assert tariff.versions.first().source == ""
 
 
 def test_json_comes_as_text_or_as_a_file_and_each_defect_is_told(fina: Client, version: TariffVersion) -> None:
