@@ -3,8 +3,9 @@
 from typing import Final
 
 from ocpp_gateway.domain.repairs import check_payload
+from ocpp_gateway.handlers import notices
 from ocpp_gateway.handlers.dialect import Dialect
-from ocpp_gateway.handlers.v16 import core, notices, transactions
+from ocpp_gateway.handlers.v16 import core, transactions
 
 DIALECT_16: Final = Dialect(
     subprotocol="ocpp1.6",

@@ -11,7 +11,8 @@ from locations.services import status
 from ocpp_gateway.domain.values import write_moment
 from ocpp_gateway.handlers.dialect import Payload
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.handlers.v16.shared import boot_answer, changed_pages, id_tag_info, id_tag_of, moment_of
+from ocpp_gateway.handlers.shared import boot_answer, changed_pages, moment_of
+from ocpp_gateway.handlers.v16.shared import id_tag_info, id_tag_of
 from ocpp_gateway.services.admission import Station
 
 

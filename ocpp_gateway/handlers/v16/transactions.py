@@ -7,14 +7,8 @@ from billing.services import sessions
 from ocpp_gateway.domain.values import read_decimal, read_samples
 from ocpp_gateway.handlers.dialect import Payload
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.handlers.v16.shared import (
-    boot_answer,
-    changed_pages,
-    clock_offset_of,
-    id_tag_info,
-    id_tag_of,
-    moment_of,
-)
+from ocpp_gateway.handlers.shared import boot_answer, changed_pages, clock_offset_of, moment_of
+from ocpp_gateway.handlers.v16.shared import id_tag_info, id_tag_of
 from ocpp_gateway.services import foreign_transactions
 from ocpp_gateway.services.admission import Station
 from ocpp_gateway.services.remote import ask_to_stop

@@ -5,8 +5,9 @@ from typing import Final
 
 from ocpp_gateway.domain.frames import ErrorCode
 from ocpp_gateway.domain.v201.repairs import check_payload
+from ocpp_gateway.handlers import notices
 from ocpp_gateway.handlers.dialect import Dialect, Payload
-from ocpp_gateway.handlers.v201 import core, notices, transactions
+from ocpp_gateway.handlers.v201 import core, reports, transactions
 
 # Kept for an operator, and what they are answered. Charging needs are noted, no schedule is made for them.
 _KEPT: Final[Mapping[str, Payload]] = {
@@ -33,18 +34,18 @@ DIALECT_201: Final = Dialect(
         "FirmwareStatusNotification": notices.firmware_status,
         "LogStatusNotification": notices.log_status,
         "MeterValues": transactions.meter_values,
-        "NotifyReport": notices.report,
+        "NotifyReport": reports.report,
         "SecurityEventNotification": notices.security_event,
         "SignCertificate": notices.sign_certificate,
         "StatusNotification": core.status_notification,
         "TransactionEvent": transactions.transaction_event,
-        **{action: notices.kept(action, answer) for action, answer in _KEPT.items()},
+        **{action: reports.kept(action, answer) for action, answer in _KEPT.items()},
     },
     # Answered without the database, so without a thread.
     immediate_handlers={
-        "DataTransfer": notices.data_transfer,
-        "Get15118EVCertificate": notices.ev_certificate,
-        "GetCertificateStatus": notices.certificate_status,
+        "DataTransfer": reports.data_transfer,
+        "Get15118EVCertificate": reports.ev_certificate,
+        "GetCertificateStatus": reports.certificate_status,
         "Heartbeat": core.heartbeat,
     },
     transaction_actions=transactions.TRANSACTION_ACTIONS,

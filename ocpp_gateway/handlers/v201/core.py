@@ -13,7 +13,8 @@ from ocpp_gateway.domain.v201.words import id_token_info
 from ocpp_gateway.domain.values import write_moment
 from ocpp_gateway.handlers.dialect import Payload
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.handlers.v201.shared import boot_answer, changed_pages, habits_of, judged, moment_of
+from ocpp_gateway.handlers.shared import boot_answer, changed_pages, moment_of
+from ocpp_gateway.handlers.v201.shared import habits_of, judged
 from ocpp_gateway.services.admission import Station
 from ocpp_gateway.services.v201 import places
 

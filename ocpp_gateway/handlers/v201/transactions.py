@@ -10,7 +10,8 @@ from ocpp_gateway.domain.v201.meter import read_samples
 from ocpp_gateway.domain.v201.words import id_token_info
 from ocpp_gateway.handlers.dialect import Payload
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.handlers.v201.shared import boot_answer, changed_pages, habits_of, judged
+from ocpp_gateway.handlers.shared import boot_answer, changed_pages
+from ocpp_gateway.handlers.v201.shared import habits_of, judged
 from ocpp_gateway.services import foreign_transactions
 from ocpp_gateway.services.admission import Station
 from ocpp_gateway.services.remote import ask_to_stop

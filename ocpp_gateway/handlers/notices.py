@@ -1,33 +1,23 @@
-"""What OCPP 2.0.1 stations notify us of, and what they ask that is not offered here."""
+"""What stations of every version notify us of: firmware, logs, security, and certificates they want signed."""
 
 from datetime import datetime
 
 from ocpp_gateway.domain.certificates import subject_of_request
-from ocpp_gateway.domain.v201.reports import values_of_report
-from ocpp_gateway.handlers.dialect import Handler, Payload
+from ocpp_gateway.handlers.dialect import Payload
 from ocpp_gateway.handlers.replies import Reply
-from ocpp_gateway.handlers.v201.shared import moment_of
+from ocpp_gateway.handlers.shared import moment_of
 from ocpp_gateway.models import TransferReport
 from ocpp_gateway.services import notices
 from ocpp_gateway.services.admission import Station
-from ocpp_gateway.services.v201 import reports
-
-
-def report(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    """NotifyReport: the station's variables, over as many messages as it takes."""
-    reports.store_variables(
-        charge_point_id=station.charge_point_id,
-        values=values_of_report(payload.get("reportData") or []),
-        at=received_at,
-    )
-    return Reply()
 
 
 def firmware_status(station: Station, payload: Payload, received_at: datetime) -> Reply:
+    """FirmwareStatusNotification, in 1.6 also SignedFirmwareStatusNotification."""
     return _transfer(station, payload, received_at, TransferReport.Topic.FIRMWARE)
 
 
 def log_status(station: Station, payload: Payload, received_at: datetime) -> Reply:
+    """LogStatusNotification, in 1.6 also DiagnosticsStatusNotification."""
     return _transfer(station, payload, received_at, TransferReport.Topic.LOG)
 
 
@@ -43,7 +33,10 @@ def security_event(station: Station, payload: Payload, received_at: datetime) ->
 
 
 def sign_certificate(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    """Keep the request; the signed certificate follows as a command (A02). V2G certificates are not signed here."""
+    """Keep the request; the signed certificate follows as a command (1.6 security whitepaper and 2.0.1, A02).
+
+    V2G certificates, which 2.0.1 can ask for, are not signed here.
+    """
     subject = subject_of_request(payload["csr"])
     is_for_us = payload.get("certificateType", "ChargingStationCertificate") == "ChargingStationCertificate"
     if subject is None or not station.is_admitted or not is_for_us:
@@ -52,33 +45,6 @@ def sign_certificate(station: Station, payload: Payload, received_at: datetime) 
         charge_point_id=station.charge_point_id, csr=payload["csr"], subject=subject, received_at=received_at
     )
     return Reply({"status": "Accepted"}, network_changed=True)
-
-
-def kept(action: str, answer: Payload | None = None) -> Handler:
-    """A handler that keeps the report for an operator and gives this answer."""
-
-    def keep(station: Station, payload: Payload, received_at: datetime) -> Reply:
-        reports.record_report(
-            charge_point_id=station.charge_point_id, action=action, payload=payload, received_at=received_at
-        )
-        return Reply(dict(answer or {}))
-
-    return keep
-
-
-def ev_certificate(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    """No contract certificates are issued here (M01)."""
-    return Reply({"status": "Failed", "exiResponse": ""})
-
-
-def certificate_status(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    """No certificate authority is asked on behalf of stations (M06)."""
-    return Reply({"status": "Failed"})
-
-
-def data_transfer(station: Station, payload: Payload, received_at: datetime) -> Reply:
-    """Nothing a vendor sends on its own account is understood here; the message log keeps what it says."""
-    return Reply({"status": "UnknownVendorId"})
 
 
 def _transfer(station: Station, payload: Payload, received_at: datetime, topic: TransferReport.Topic) -> Reply:
