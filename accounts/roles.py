@@ -9,6 +9,7 @@
 | decide a session in review              | billing.change_chargingsession |
 | refund a session                        | billing.add_sessionrefund      |
 | take up a card refund that failed       | billing.change_refund          |
+| note what is done about a dispute       | billing.change_dispute         |
 | write off what cannot be collected      | billing.change_fundingleg      |
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
@@ -115,6 +116,7 @@ ROLES: dict[str, list[str]] = {
         "billing.change_walletlot",
         "billing.add_sessionrefund",
         "billing.change_refund",
+        "billing.change_dispute",
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
         "billing.*_holdpolicy",

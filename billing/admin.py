@@ -12,6 +12,7 @@ from unfold.decorators import display
 from billing.models import (
     Cdr,
     CostLine,
+    Dispute,
     FundingLeg,
     Hold,
     HoldPolicy,
@@ -242,10 +243,25 @@ def _latest(leg: FundingLeg) -> Payment | None:
     return max(leg.payments.all(), key=lambda payment: payment.attempt, default=None)
 
 
-class RefundInline(ReadOnlyInline):
+class _PartInline(ReadOnlyInline):
+    """What became of a payment afterwards: its amount leads to its own page."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("payment")
+
+    @display(description=_("amount"))
+    def amount_link(self, part: Refund | Dispute) -> SafeString | str:
+        return link_to(part, show_amount(part.amount, part.payment.currency))
+
+
+class RefundInline(_PartInline):
     model = Refund
-    show_change_link = True
-    fields = ("amount", "status", "reason", "created_at")
+    fields = ("amount_link", "status", "reason", "created_at")
+
+
+class DisputeInline(_PartInline):
+    model = Dispute
+    fields = ("amount_link", "status", "reason", "opened_at", "evidence_due_at")
 
 
 @admin.register(Payment)
@@ -262,7 +278,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "created_at", "driver__name", "purpose", "amount", "currency", "status", "decline_class", "decline_code",
         "attempt", "provider", "provider_reference",
     )  # fmt: skip
-    inlines = (RefundInline,)
+    inlines = (RefundInline, DisputeInline)
 
     @display(description=_("driver"), ordering="driver__name")
     def driver_link(self, payment: Payment) -> SafeString | str:

@@ -16,12 +16,20 @@ NO_KEY = Error(
     id="billing.E002",
 )
 
+UNKNOWN_BEARER = Error(
+    "DISPUTES_LOST names neither 'receivable' nor 'loss'.",
+    hint="Use DISPUTES_LOST=receivable when customers owe lost disputes again, DISPUTES_LOST=loss when you bear them.",
+    id="billing.E003",
+)
+
 
 @register("payments")
-def check_stripe_keys(**options: Any) -> list[CheckMessage]:
+def check_payments(**options: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if settings.DEBUG and settings.STRIPE_LIVE_MODE:
         problems.append(LIVE_KEY_WITH_DEBUG)
     if settings.PAYMENT_PROVIDER == "stripe" and not (settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET):
         problems.append(NO_KEY)
+    if settings.DISPUTES_LOST not in ("receivable", "loss"):
+        problems.append(UNKNOWN_BEARER)
     return problems

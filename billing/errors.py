@@ -13,6 +13,7 @@ VoltledgerError
 │   ├── NothingToPayOut       the wallet is empty
 │   ├── NothingToRefund       the session was not billed, or all of it is refunded
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
+│   ├── PaymentDisputed       the bank has withdrawn this payment already
 │   ├── LegUnderWay           a payment of this leg is being decided just now
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
 │   ├── OwnApproval           somebody approves the price correction they made
@@ -86,6 +87,13 @@ class NothingToRefund(Refused):
 class RefundTooLarge(Refused):
     code = "refund_too_large"
     sentence = _("This is more than is left to refund. Choose a smaller amount.")
+
+
+class PaymentDisputed(Refused):
+    code = "payment_disputed"
+    sentence = _(
+        "The cardholder disputes this payment, and the bank has withdrawn the money already. Nothing was sent."
+    )
 
 
 class LegUnderWay(Refused):

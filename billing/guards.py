@@ -124,6 +124,12 @@ GUARDS = [
         *("key", "driver_id", "kind", "payment_id", "hold_id", "charging_session_id"),
         message="a mail stays about what it is about",
     ),
+    refuse("billing_dispute", "delete", name="billing_dispute_no_delete", message="disputes stay"),
+    _frozen(
+        "billing_dispute",
+        *("payment_id", "provider", "provider_reference", "amount", "opened_at"),
+        message="a dispute keeps its terms",
+    ),
     refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
     # Once per statement: whoever writes a transaction's entries writes them all at once.
     Guard(

@@ -16,7 +16,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing.models import Cdr, ChargingSession, FundingLeg, Hold, LedgerAccount, Refund
+from billing.models import Cdr, ChargingSession, Dispute, FundingLeg, Hold, LedgerAccount, Refund
+from billing.selectors.disputes import disputes_to_answer
 from common import clock
 from common.portal_values import show_amount, show_energy
 from config.admin.customer_page import UNPAID_STATES
@@ -79,6 +80,10 @@ def failed_refunds_badge(request: HttpRequest) -> int | str:
     return _badge(Refund.objects.filter(status=Refund.Status.FAILED, retried_as=None).count())
 
 
+def disputes_badge(request: HttpRequest) -> int | str:
+    return _badge(disputes_to_answer(Dispute.objects.all()).count())
+
+
 def pending_charge_points_badge(request: HttpRequest) -> int | str:
     return _badge(ChargePoint.objects.filter(admission=ChargePoint.Admission.PENDING).count())
 
@@ -129,6 +134,8 @@ def _queues() -> Iterator[Figure]:
     yield _queue(_("Parked reports"), parked, f"{reverse('admin:ocpp_gateway_parkedreport_changelist')}?decision=open")
     failed = FundingLeg.objects.filter(state__in=FAILED_STATES).count()
     yield _queue(_("Failed payments"), failed, f"{legs}?queue=failed")
+    disputed = disputes_to_answer(Dispute.objects.all()).count()
+    yield _queue(_("Disputes to answer"), disputed, f"{reverse('admin:billing_dispute_changelist')}?queue=answer")
     faulted = Connector.objects.filter(status=Connector.Status.FAULTED).count()
     yield _queue(
         _("Connectors out of order"),

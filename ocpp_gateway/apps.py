@@ -11,4 +11,3 @@ class OcppGatewayConfig(AppConfig):
 
     def ready(self) -> None:
         register_guards(GUARDS)
-        from ocpp_gateway import receivers  # noqa: F401 (connects them)

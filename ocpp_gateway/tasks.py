@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from common import clock
-from ocpp_gateway.services import remote
 from ocpp_gateway.services.commands import take_commands
 from ocpp_gateway.services.connections import drop_stale_connections
+from ocpp_gateway.services.decisions import follow_decisions
 from ocpp_gateway.services.messages import prune_messages
 from ocpp_gateway.services.v201.reports import prune_reports
 from ocpp_gateway.services.v201.transactions import prune_transactions
@@ -23,13 +23,9 @@ SCHEDULES = [
 ]
 
 
-def follow_hold(session_id: int) -> None:
-    """The bank has agreed to hold a session's amount, or not: tell its charge point to start or to stop."""
-    remote.follow_hold(session_id=session_id)
-
-
 def sweep_commands() -> None:
-    """Expire and time out commands even while no gateway runs. Safe to repeat and beside running gateways."""
+    """Queue, expire and time out commands even while no gateway runs. Safe to repeat and beside running gateways."""
+    follow_decisions(now=clock.now())
     take_commands(held=(), now=clock.now())
 
 

@@ -14,7 +14,16 @@ from common.currencies import quantize_amount
 OWNER_CODES = frozenset({"wallet", "receivable", "host_payable"})
 # Accounts whose balance grows on the debit side; every other grows on the credit side.
 DEBIT_CODES = frozenset(
-    {"receivable", "psp_clearing", "bank_clearing", "promo_expense", "open_access_expense", "psp_fees", "bad_debt"}
+    {
+        "receivable",
+        "psp_clearing",
+        "disputed",
+        "bank_clearing",
+        "promo_expense",
+        "open_access_expense",
+        "psp_fees",
+        "bad_debt",
+    }
 )
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 

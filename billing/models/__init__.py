@@ -1,6 +1,7 @@
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.contract_migrations import ContractMigration, ContractMigrationRow
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
+from billing.models.disputes import Dispute
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.hold_policies import HoldPolicy
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
@@ -18,6 +19,7 @@ __all__ = [
     "ContractMigration",
     "ContractMigrationRow",
     "CostLine",
+    "Dispute",
     "DriverMail",
     "FakeProviderObject",
     "FundingLeg",

@@ -19,6 +19,7 @@ class FakeProviderObject(models.Model):
         CAPTURE = "capture", "Capture"
         RELEASE = "release", "Release"
         REFUND = "refund", "Refund"
+        DISPUTE = "dispute", "Dispute"
         EVENT = "event", "Webhook"
         OUTAGE = "outage", "The provider is down"
 
@@ -32,6 +33,10 @@ class FakeProviderObject(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        indexes = [
+            # Listing what was made in a span of time.
+            models.Index(fields=["kind", "created_at"], name="fake_object_by_time"),
+        ]
         verbose_name = "fake provider object"
         verbose_name_plural = "fake provider objects"
         ordering = ["pk"]

@@ -32,6 +32,7 @@ class LedgerAccount(models.Model):
         WALLET = "wallet", _("Wallet")
         RECEIVABLE = "receivable", _("Receivable")
         PSP_CLEARING = "psp_clearing", _("Payment provider clearing")
+        DISPUTED = "disputed", _("Withdrawn in disputes")
         BANK_CLEARING = "bank_clearing", _("Bank and cash clearing")
         REVENUE_ENERGY = "revenue_energy", _("Revenue: energy")
         REVENUE_TIME = "revenue_time", _("Revenue: time and parking")

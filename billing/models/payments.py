@@ -202,6 +202,7 @@ class ProviderEvent(models.Model):
         PAYMENT = "payment", _("Payment")
         SETUP = "setup", _("Card being saved")
         REFUND = "refund", _("Refund")
+        DISPUTE = "dispute", _("Dispute")
         OTHER = "other", _("Something else")
 
     provider = models.CharField(_("provider"), max_length=20)

@@ -195,6 +195,15 @@ class ChargingSession(models.Model):
                 condition=models.Q(status__in=["requested", "active", "finishing"]),
                 name="session_open_by_connector",
             ),
+            # Every round of a gateway: requests to be sent or cancelled, and sessions to be stopped.
+            models.Index(
+                fields=["start_deadline_at"], condition=models.Q(status="requested"), name="session_requested"
+            ),
+            models.Index(
+                fields=["stop_requested_at"],
+                condition=models.Q(status="active", stop_requested_at__isnull=False),
+                name="session_to_stop",
+            ),
             # The sweep: ended, not settled.
             models.Index(
                 fields=["ended_at"], condition=models.Q(status="ended", outcome="pending"), name="session_unsettled"

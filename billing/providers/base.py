@@ -5,18 +5,19 @@ key with the same terms is answered as it was the first time, with other terms i
 may raise ProviderUnavailable, and then nobody knows whether it took effect. Amounts are Money, quantised.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from django.db import transaction
 from djmoney.money import Money
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Item = TypeVar("Item")
 
 
 class PaymentState(StrEnum):
@@ -51,13 +52,35 @@ class Subject(StrEnum):
     PAYMENT = "payment"
     SETUP = "setup"
     REFUND = "refund"
+    DISPUTE = "dispute"
     OTHER = "other"
+
+
+class DisputeState(StrEnum):
+    """Where a dispute stands at the provider now. An inquiry takes no money; it may become a dispute."""
+
+    INQUIRY = "inquiry"
+    INQUIRY_CLOSED = "inquiry_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerRequest:
     idempotency_key: str
     client_reference: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerUpdate:
+    """What a person known to the provider as `reference` is called and written to from now on."""
+
+    idempotency_key: str
+    reference: str
     name: str
     email: str
 
@@ -159,6 +182,44 @@ class RefundResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeResult:
+    """A dispute as the provider tells it: a cardholder has asked the bank for a payment's money back.
+
+    `amount` is what is disputed. `withdrawn` was taken from us meanwhile with the `fee`; `reinstated` and
+    `fee_returned` came back of that. `reason` is the provider's own code.
+    """
+
+    reference: str
+    payment_reference: str
+    state: DisputeState
+    amount: Money
+    reason: str
+    opened_at: datetime
+    withdrawn: Money
+    fee: Money
+    reinstated: Money
+    fee_returned: Money
+    evidence_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """A part of a listing, and where the next one begins; an empty `cursor` ends it."""
+
+    items: Sequence[Item]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was made at the provider from `since` on and before `until`, from where `cursor` says."""
+
+    since: datetime
+    until: datetime
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderNotice:
     """A verified webhook: something happened to `reference`. It is a hint to look, never the truth itself."""
 
@@ -176,6 +237,9 @@ class PaymentProvider(Protocol):
 
     def customer(self, request: CustomerRequest) -> str:
         """The provider's reference of a person."""
+
+    def update_customer(self, update: CustomerUpdate) -> None:
+        """Tell the provider a person's new name and address."""
 
     def start_setup(self, request: SetupRequest) -> SetupPage:
         """A page of the provider's where the person saves a card, and comes back to `return_url`?setup=<reference>."""
@@ -214,6 +278,18 @@ class PaymentProvider(Protocol):
 
     def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
         """Read a payment or hold again, by reference or by the key it was made with; None: it never arrived."""
+
+    def fetch_dispute(self, reference: str) -> DisputeResult | None:
+        """Read a dispute again; None: there is no such dispute."""
+
+    def list_payments(self, listing: Listing) -> Page[ProviderResult]:
+        """Payments and holds, ours or not, in any order."""
+
+    def list_refunds(self, listing: Listing) -> Page[RefundResult]:
+        """Refunds, ours or not, in any order."""
+
+    def list_disputes(self, listing: Listing) -> Page[DisputeResult]:
+        """Disputes of whatever payments, in any order."""
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> ProviderNotice:
         """Verify the signature over the raw body, then read it. Raises SignatureInvalid, WebhookMalformed."""

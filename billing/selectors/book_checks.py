@@ -1,7 +1,8 @@
 """The invariants of the ledger, its wallets, Cdrs and payments, as set-based queries. billing.services.books runs them.
 
-Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks, those of
-holds on cards in billing.selectors.hold_checks, those of contract migrations in billing.selectors.migration_checks.
+Those of refunds stand in billing.selectors.refund_checks, those of top-ups in billing.selectors.top_up_checks, those
+of holds on cards in billing.selectors.hold_checks, those of disputes in billing.selectors.dispute_checks, those of
+contract migrations in billing.selectors.migration_checks.
 
 Each query yields the rows that break it: a label and what is wrong. Amounts are compared rounded to their four places,
 because SQLite adds them as doubles.
@@ -16,6 +17,7 @@ from billing.domain.postings import DEBIT_CODES, OWNER_CODES
 from billing.selectors.book_chains import broken_chains, changed_transactions
 from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
+from billing.selectors.dispute_checks import DISPUTE_CHECKS
 from billing.selectors.findings import Finding
 from billing.selectors.hold_checks import HOLD_CHECKS
 from billing.selectors.migration_checks import MIGRATION_CHECKS
@@ -182,7 +184,8 @@ JOIN billing_ledgerentry entry ON entry.transaction_id = tx.id AND entry.side = 
 JOIN billing_ledgeraccount account ON account.id = entry.account_id AND account.code = 'psp_clearing'
 LEFT JOIN billing_payment payment ON payment.ledger_transaction_id = tx.id AND payment.status = 'succeeded'
 LEFT JOIN billing_refund refund ON refund.return_transaction_id = tx.id
-WHERE payment.id IS NULL AND refund.id IS NULL
+LEFT JOIN billing_dispute dispute ON dispute.reinstatement_id = tx.id
+WHERE payment.id IS NULL AND refund.id IS NULL AND dispute.id IS NULL
 """
 
 # What a leg's payments took, and what went back of it or is on its way.
@@ -339,5 +342,6 @@ CHECKS: list[CheckRow] = [
     *REFUND_CHECKS,
     *TOP_UP_CHECKS,
     *HOLD_CHECKS,
+    *DISPUTE_CHECKS,
     *MIGRATION_CHECKS,
 ]

@@ -131,6 +131,10 @@ FROM (
     UNION ALL
     SELECT cdr.currency, 0, leg.amount - leg.refunded
     FROM billing_fundingleg leg JOIN billing_cdr cdr ON cdr.id = leg.cdr_id WHERE leg.state = 'written_off'
+    UNION ALL
+    SELECT payment.currency, 0, dispute.withdrawn - dispute.reinstated
+    FROM billing_dispute dispute JOIN billing_payment payment ON payment.id = dispute.payment_id
+    WHERE dispute.lost_as = 'loss'
 ) both_sides
 GROUP BY both_sides.currency
 HAVING ROUND(SUM(both_sides.posted) - SUM(both_sides.owed), 4) <> 0
@@ -228,7 +232,7 @@ REFUND_CHECKS: list[CheckRow] = [
     ),
     (
         "bad_debt_is_what_was_written_off",
-        "Bad debt is what written-off legs leave unpaid.",
+        "Bad debt is what written-off legs leave unpaid and disputes lost for good took.",
         query("bad_debt_is_what_was_written_off", _BAD_DEBT_IS_WHAT_WAS_WRITTEN_OFF, nothing),
     ),
     (

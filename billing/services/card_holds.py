@@ -3,7 +3,8 @@
 `ask_for_hold` writes down what is to be held, in the transaction of the start. A task sends it to the provider with
 nothing open and nothing locked, and records the answer. A station never waits for that: the start from the site goes to
 the charge point when the bank has agreed, and a card shown at the charge point starts at once and is stopped again when
-the bank refuses or does not answer in time (docs/adr/0015). What dies in between is taken up by the sweep.
+the bank refuses or does not answer in time (docs/adr/0015); the gateway finds both in the rows by itself. What dies in
+between is taken up by the sweep.
 """
 
 import logging
@@ -37,7 +38,6 @@ from billing.services.hold_releases import (
 from billing.services.mails import Kind as MailKind
 from billing.services.mails import queue_mail
 from billing.services.methods import refuse_method
-from billing.signals import hold_decided
 from common import clock
 from common.money import quantize
 from common.states import check_step, may_step
@@ -266,10 +266,9 @@ def _record_held(hold: Hold, result: ProviderResult) -> None:
     hold.save()
     if not is_news:
         return
-    session = hold.charging_session
-    if session.status == SessionStatus.REQUESTED:
-        hold_decided.send(sender=ChargingSession, session_id=session.pk)
-    elif holds_to_release(clock.now()).filter(pk=hold.pk).exists():
+    if hold.charging_session.status == SessionStatus.REQUESTED:
+        return  # The gateway sees that its charge point may be asked now.
+    if holds_to_release(clock.now()).filter(pk=hold.pk).exists():
         async_task("billing.payment_tasks.release_card_hold", hold.pk)
     else:
         _collect_otherwise(hold)
@@ -354,12 +353,14 @@ def _cancel(session: ChargingSession, reason: str) -> None:
 
 
 def _stop(session: ChargingSession, reason: str) -> None:
-    """A locked running session goes on no longer; what it used is charged to the card on file, or owed."""
+    """A locked running session goes on no longer; what it used is charged to the card on file, or owed.
+
+    The gateway finds it by what is written here.
+    """
     if session.stop_requested_at is None:
         session.stop_requested_at, session.stop_request_reason = clock.now(), reason
         session.save(update_fields=["stop_requested_at", "stop_request_reason"])
         audit.record(actor_id=None, action="session_stop_requested", subject=session, reason=reason)
-    hold_decided.send(sender=ChargingSession, session_id=session.pk)
 
 
 def _collect_otherwise(hold: Hold) -> None:

@@ -17,11 +17,12 @@ from djmoney.money import Money
 from accounts.services import audit
 from billing.domain import retries
 from billing.domain.postings import AccountRef, credit, debit, receivable, system
-from billing.errors import ReasonMissing, RefundNotFailed, RefundTooLarge
+from billing.errors import PaymentDisputed, ReasonMissing, RefundNotFailed, RefundTooLarge
 from billing.models import LedgerTransaction, Payment, Refund
 from billing.providers.base import PaymentState, RefundRequest, RefundResult
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
+from billing.selectors.disputes import withdrawn_of
 from billing.selectors.refunds import refundable_payments
 from billing.services import ledger
 from billing.services.payment_locks import lock_payment
@@ -46,18 +47,20 @@ def claim_refunds(*, parts: Mapping[int, Decimal], key: str, reason: str) -> lis
     """Write down what goes back to the cards that paid these legs (by id), latest payment first, and queue its sending.
 
     The caller holds the session and its legs. Locks: the legs' Payments. Raises RefundTooLarge when the payments have
-    less left than the legs are to get back.
+    less left than the legs are to get back, PaymentDisputed when that is because a dispute has withdrawn it.
     """
     claimed = []
     for leg_id, part in parts.items():
         left = part
-        for payment in sorted(lock_rows(refundable_payments(leg_id)), key=lambda payment: -payment.attempt):
-            amount = min(payment.amount - payment.refunded, left)
+        payments = sorted(lock_rows(refundable_payments(leg_id)), key=lambda payment: -payment.attempt)
+        withdrawn = withdrawn_of(payments)
+        for payment in payments:
+            amount = min(payment.amount - payment.refunded - withdrawn.get(payment.pk, Decimal(0)), left)
             if amount > 0:
                 claimed.append(_claim(payment, amount, f"{key}:payment:{payment.pk}:attempt:1", reason))
                 left -= amount
         if left:
-            raise RefundTooLarge
+            raise PaymentDisputed if withdrawn else RefundTooLarge
     return claimed
 
 

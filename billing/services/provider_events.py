@@ -16,6 +16,7 @@ from billing.providers.errors import RequestRefused
 from billing.providers.registry import get_provider
 from billing.services.card_holds import follow_hold_result
 from billing.services.card_refunds import record_refund_result
+from billing.services.disputes import record_dispute
 from billing.services.hold_captures import as_payment
 from billing.services.methods import adopt_setup
 from billing.services.payments import record_payment_result
@@ -67,29 +68,39 @@ def process_event(*, event_id: int) -> ProviderEvent:
 
 def _follow(provider: PaymentProvider, event: ProviderEvent) -> str:
     """What came of it, in a few words; empty when it was what it said."""
-    if event.subject == ProviderEvent.Subject.PAYMENT:
-        return _follow_payment(provider, event)
     if event.subject == ProviderEvent.Subject.SETUP:
         return "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
-    if event.subject == ProviderEvent.Subject.REFUND:
-        return _follow_refund(provider, event)
+    return follow(provider, event.subject, event.provider_reference)
+
+
+def follow(provider: PaymentProvider, subject: str, reference: str) -> str:
+    """Read a payment, hold, refund or dispute again and record it; why nothing was recorded, empty when it was.
+
+    Talks to the provider; raises ProviderUnavailable, RequestRefused.
+    """
+    if subject == ProviderEvent.Subject.PAYMENT:
+        return _follow_payment(provider, reference)
+    if subject == ProviderEvent.Subject.REFUND:
+        return _follow_refund(provider, reference)
+    if subject == ProviderEvent.Subject.DISPUTE:
+        return _follow_dispute(provider, reference)
     return "nothing to do"
 
 
-def _follow_payment(provider: PaymentProvider, event: ProviderEvent) -> str:
-    result = provider.fetch(idempotency_key="", reference=event.provider_reference)
+def _follow_payment(provider: PaymentProvider, reference: str) -> str:
+    result = provider.fetch(idempotency_key="", reference=reference)
     if result is None:
         return "the provider does not know it"
     hold = Hold.objects.filter(
         Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
-        method__provider=event.provider,
+        method__provider=provider.name,
     ).first()
     if hold is not None:
         return _follow_hold(hold, result)
     payment = Payment.objects.filter(
         # It may be faster than the answer to the request that caused it; then we have no reference yet.
         Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
-        provider=event.provider,
+        provider=provider.name,
     ).first()
     if payment is None:
         return "not a payment of ours"
@@ -107,15 +118,31 @@ def _follow_hold(hold: Hold, result: ProviderResult) -> str:
     return ""
 
 
-def _follow_refund(provider: PaymentProvider, event: ProviderEvent) -> str:
-    result = provider.fetch_refund(reference=event.provider_reference)
+def _follow_refund(provider: PaymentProvider, reference: str) -> str:
+    result = provider.fetch_refund(reference=reference)
     if result is None:
         return "the provider does not know it"
     refund = Refund.objects.filter(
         Q(provider_reference=result.reference) | Q(idempotency_key=result.idempotency_key),
-        payment__provider=event.provider,
+        payment__provider=provider.name,
     ).first()
     if refund is None:
         return "not a refund of ours"
     record_refund_result(refund_id=refund.pk, result=result)
     return ""
+
+
+def _follow_dispute(provider: PaymentProvider, reference: str) -> str:
+    """Its payment first, in case the news of that one is still on its way."""
+    result = provider.fetch_dispute(reference)
+    if result is None:
+        return "the provider does not know it"
+    payments = Payment.objects.filter(provider=provider.name)
+    payment = payments.filter(provider_reference=result.payment_reference).first()
+    if payment is None or payment.status != Payment.Status.SUCCEEDED:
+        note = _follow_payment(provider, result.payment_reference)
+        payment = payments.filter(provider_reference=result.payment_reference).first()
+        if payment is None:
+            return note or "not a payment of ours"
+    dispute = record_dispute(payment_id=payment.pk, result=result)
+    return f"not booked: {dispute.problem}" if dispute.problem else ""

@@ -3,6 +3,7 @@
 from config.admin.api_keys import ApiKeyAdmin
 from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
+from config.admin.disputes import DisputeAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
 from config.admin.replays import TariffReplayAdmin
@@ -13,6 +14,7 @@ __all__ = [
     "ApiKeyAdmin",
     "ChargePointAdmin",
     "ChargingSessionAdmin",
+    "DisputeAdmin",
     "DriverAdmin",
     "EvseAdmin",
     "FailedTaskAdmin",

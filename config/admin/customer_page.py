@@ -12,6 +12,7 @@ from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
 from billing.models import ChargingSession, ContractMigrationRow, FundingLeg, Payment
+from billing.selectors.disputes import disputes_of
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
 from common.portal_values import show_amount
@@ -112,6 +113,7 @@ def _sessions(driver: Driver) -> dict[str, Any]:
 
 def _payments(driver: Driver) -> dict[str, Any]:
     return {
+        "disputes": disputes_of(driver.pk)[:ROWS],
         "payments": Payment.objects.filter(driver=driver).select_related(
             "method", "funding_leg__cdr__charging_session"
         )[:ROWS],

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent
-from billing.models import Cdr, ChargingSession, FundingLeg, Hold, MeterValue, Payment
+from billing.models import Cdr, ChargingSession, Dispute, FundingLeg, Hold, MeterValue, Payment
 from common import clock
 from config.charts import LineChart, line_chart
 from config.selectors.hold_words import reserved_on_cards
@@ -101,6 +101,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "is_refundable": cdr is not None and any(leg.left for leg in cdr.legs.all()),
         "may_be_written_off": (FundingLeg.State.DUE, FundingLeg.State.RETRYING, FundingLeg.State.UNCOLLECTIBLE),
         "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
+        "disputes": Dispute.objects.filter(payment__funding_leg__cdr=cdr).select_related("payment") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],
         "holds": session.holds.filter(source=Hold.Source.WALLET),
         "reserved": reserved_on_cards(session),

@@ -221,6 +221,8 @@ FAKE_PROVIDER_WEBHOOK_SECRET = env("FAKE_PROVIDER_WEBHOOK_SECRET", default="")
 # What a driver may top up at once, in units of the wallet's currency.
 TOP_UP_MIN = Decimal(env("TOP_UP_MIN", default="5"))
 TOP_UP_MAX = Decimal(env("TOP_UP_MAX", default="500"))
+# Who bears a lost dispute: "receivable", the customer owes it again; "loss", the operator.
+DISPUTES_LOST = env("DISPUTES_LOST", default="receivable")
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))

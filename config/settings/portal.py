@@ -102,6 +102,13 @@ UNFOLD = {
                         badge="failed_refunds_badge",
                     ),
                     _item(
+                        _("Disputes to answer"),
+                        "report",
+                        "billing.dispute",
+                        query="queue=answer",
+                        badge="disputes_badge",
+                    ),
+                    _item(
                         _("Charge points to approve"),
                         "fact_check",
                         "locations.chargepoint",
@@ -167,6 +174,7 @@ UNFOLD = {
                 "items": [
                     _item(_("Payments"), "payments", "billing.payment"),
                     _item(_("Refunds"), "currency_exchange", "billing.sessionrefund"),
+                    _item(_("Disputes"), "balance", "billing.dispute"),
                     _item(_("Charge detail records"), "receipt_long", "billing.cdr"),
                     _item(_("Documents"), "description", "invoicing.document"),
                     _item(_("Holds"), "lock_clock", "billing.hold"),

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ocpp_gateway.domain.command_rules import CommandSet
+from ocpp_gateway.domain.command_rules import CommandSet, StopOrder
 from ocpp_gateway.domain.v16_commands import COMMANDS_16
 from ocpp_gateway.domain.v201.commands import COMMANDS_201
 
 COMMAND_SETS: Final[Mapping[str, CommandSet]] = {known.version: known for known in (COMMANDS_16, COMMANDS_201)}
+# What a remote stop is called in each of them.
+STOP_ACTIONS: Final = frozenset(known.stop(StopOrder(0))[0] for known in COMMAND_SETS.values())
 
 
 def commands_of(version: str) -> CommandSet:

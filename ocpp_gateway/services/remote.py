@@ -28,7 +28,7 @@ def remote_start(
 
     A repeat while the first waits returns the first and asks nothing twice. If the station does not accept, or reports
     no start in time, the session is cancelled and what was reserved is given back. Where an amount is to be held on the
-    driver's card, the charge point is asked once the bank has agreed (`follow_hold`). Raises what `request_start`
+    driver's card, the charge point is asked once the bank has agreed (`follow_decision`). Raises what `request_start`
     raises.
     """
     session = request_start(connector_id=connector_id, driver_id=driver_id, channel=channel)
@@ -38,8 +38,8 @@ def remote_start(
 
 
 @transaction.atomic
-def follow_hold(*, session_id: int) -> Command | None:
-    """The bank has decided about the amount a session is to hold: ask its charge point to start it, or to stop.
+def follow_decision(*, session_id: int) -> Command | None:
+    """Ask a session's charge point to start it once the bank holds its amount, or to stop it once it is to end.
 
     A repeat returns the command there is. None when nothing is to be asked (any more). Locks: the session's row.
     """

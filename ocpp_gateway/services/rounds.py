@@ -12,6 +12,7 @@ from ocpp_gateway.selectors.connections import connections_of
 from ocpp_gateway.services.admission import Station, stations_now
 from ocpp_gateway.services.commands import take_commands
 from ocpp_gateway.services.connections import drop_stale_connections, refresh_connections
+from ocpp_gateway.services.decisions import follow_decisions
 from ocpp_gateway.services.v201.waiting import tell_waiting_events
 
 HOUSEKEEPING_EVERY = timedelta(seconds=5)
@@ -38,9 +39,10 @@ class Outcome:
 
 
 def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int], now: datetime) -> Outcome:
-    """Take the commands due; every few seconds also show that the process lives, look which of its sockets still count,
-    drop what killed processes left behind, cancel requested sessions whose start never came, give up waiting for events
-    that never come, and look what operators changed about the stations held."""
+    """Queue what was decided about sessions elsewhere and take the commands due; every few seconds also show that the
+    process lives, look which of its sockets still count, drop what killed processes left behind, cancel requested
+    sessions whose start never came, give up waiting for events that never come, and look what operators changed about
+    the stations held."""
     state.heard_from.update(heard_from)
     current: set[UUID] | None = None
     changed: list[UUID] = []
@@ -53,6 +55,7 @@ def do_round(state: Round, *, held: Collection[int], heard_from: Collection[int]
         changed = cancel_late_starts(now=now) + tell_waiting_events(now=now)
         current = connections_of(state.process_id)
         stations = stations_now(held) if held else {}
+    follow_decisions(now=now)
     return Outcome(take_commands(held=held, now=now), current, stations, changed)
 
 

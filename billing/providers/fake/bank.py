@@ -16,7 +16,7 @@ from django.db import transaction
 from billing.models import FakeProviderObject
 from billing.providers.base import Decline, PaymentState, SetupState
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
-from billing.providers.fake import post
+from billing.providers.fake import disputes, post
 from billing.providers.fake.cards import OnCharge, OnRefund, OnSave, TestCard, card_named
 from common import clock
 from common.ids import new_code
@@ -93,9 +93,22 @@ def _save(thing: FakeProviderObject, state: str, **data: Any) -> None:
 
 # --- Customers and saved cards ------------------------------------------------------------------------------------
 @transaction.atomic
-def make_customer(*, key: str, client_reference: str) -> FakeProviderObject:
-    request = {"client_reference": client_reference}
-    return _remember(Kind.CUSTOMER, key=key, request=request, make=lambda: ("active", request))[0]
+def make_customer(*, key: str, client_reference: str, name: str = "", email: str = "") -> FakeProviderObject:
+    """data: client_reference, name, email, updates (key -> name and email it brought)."""
+    request = {"client_reference": client_reference, "name": name, "email": email}
+    return _remember(Kind.CUSTOMER, key=key, request=request, make=lambda: ("active", {**request, "updates": {}}))[0]
+
+
+@transaction.atomic
+def change_customer(*, key: str, reference: str, name: str, email: str) -> None:
+    """A replay of a change changes nothing, whatever came after it. Raises IdempotencyMismatch, RequestRefused."""
+    customer = _lock(Kind.CUSTOMER, reference)
+    updates, told = customer.data.get("updates", {}), [name, email]
+    if key in updates:
+        if updates[key] != told:
+            raise IdempotencyMismatch
+        return
+    _save(customer, customer.state, name=name, email=email, updates={**updates, key: told})
 
 
 @transaction.atomic
@@ -193,6 +206,8 @@ def make_payment(
     payment, created = _remember(Kind.PAYMENT, key=key, request=request, make=make)
     if created:
         _announce_payment(payment)
+        if payment.state == PaymentState.SUCCEEDED and card_named(find(Kind.CARD, card).data["test_card"]).is_disputed:
+            disputes.withdraw_funds(disputes.open_dispute(payment_reference=payment.reference).reference)
     behaviour = card_named(find(Kind.CARD, card).data["test_card"]).on_charge
     return payment, not (created and behaviour is OnCharge.LOSE_ANSWER)
 

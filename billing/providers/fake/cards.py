@@ -51,6 +51,8 @@ class TestCard:
     decline_class: Decline | None = None
     decline_code: str = ""
     on_refund: OnRefund = OnRefund.SUCCEED
+    # Its cardholder disputes every charge at once, as fraudulent.
+    is_disputed: bool = False
 
     @property
     def last4(self) -> str:
@@ -164,6 +166,13 @@ TEST_CARDS: tuple[TestCard, ...] = (
         "visa",
         _("Saved; every payment succeeds. A refund succeeds at first, then comes back."),
         on_refund=OnRefund.RETURN,
+    ),
+    TestCard(
+        "disputed",
+        "4000000000000259",
+        "visa",
+        _("Saved; every payment succeeds and is disputed as fraudulent at once."),
+        is_disputed=True,
     ),
 )
 

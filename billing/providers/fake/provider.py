@@ -1,6 +1,6 @@
 """The adapter our services see: the provider protocol, spoken to the fake bank."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,13 @@ from billing.providers.base import (
     CaptureRequest,
     CardDetails,
     CustomerRequest,
+    CustomerUpdate,
     Decline,
+    DisputeResult,
+    DisputeState,
+    Item,
+    Listing,
+    Page,
     PaymentRequest,
     PaymentState,
     ProviderNotice,
@@ -29,7 +35,9 @@ from billing.providers.base import (
     outside_transactions,
 )
 from billing.providers.errors import ProviderUnavailable
-from billing.providers.fake import bank, post
+from billing.providers.fake import bank, disputes, post
+
+PAGE = 100
 
 
 class FakeProvider:
@@ -38,8 +46,20 @@ class FakeProvider:
     @outside_transactions
     def customer(self, request: CustomerRequest) -> str:
         bank.check_reachable()
-        made = bank.make_customer(key=request.idempotency_key, client_reference=request.client_reference)
+        made = bank.make_customer(
+            key=request.idempotency_key,
+            client_reference=request.client_reference,
+            name=request.name,
+            email=request.email,
+        )
         return made.reference
+
+    @outside_transactions
+    def update_customer(self, update: CustomerUpdate) -> None:
+        bank.check_reachable()
+        bank.change_customer(
+            key=update.idempotency_key, reference=update.reference, name=update.name, email=update.email
+        )
 
     @outside_transactions
     def start_setup(self, request: SetupRequest) -> SetupPage:
@@ -130,9 +150,62 @@ class FakeProvider:
         payment = bank.find_payment(key=idempotency_key, reference=reference)
         return None if payment is None else _present(payment)
 
+    @outside_transactions
+    def fetch_dispute(self, reference: str) -> DisputeResult | None:
+        bank.check_reachable()
+        dispute = disputes.find_dispute(reference)
+        return None if dispute is None else _dispute_result(dispute)
+
+    @outside_transactions
+    def list_payments(self, listing: Listing) -> Page[ProviderResult]:
+        return _page(FakeProviderObject.Kind.PAYMENT, listing, _present)
+
+    @outside_transactions
+    def list_refunds(self, listing: Listing) -> Page[RefundResult]:
+        return _page(
+            FakeProviderObject.Kind.REFUND,
+            listing,
+            lambda made: _refund_result(made, {"state": made.state, **made.data}),
+        )
+
+    @outside_transactions
+    def list_disputes(self, listing: Listing) -> Page[DisputeResult]:
+        return _page(FakeProviderObject.Kind.DISPUTE, listing, _dispute_result)
+
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> ProviderNotice:
         post.verify(body, headers)
         return post.read(body)
+
+
+def _page(kind: str, listing: Listing, told: Callable[[FakeProviderObject], Item]) -> Page[Item]:
+    """At most PAGE of a kind made in a span of time, oldest first; the cursor is the last one's number."""
+    bank.check_reachable()
+    found = FakeProviderObject.objects.filter(
+        kind=kind, created_at__gte=listing.since, created_at__lt=listing.until, pk__gt=int(listing.cursor or 0)
+    ).order_by("pk")[:PAGE]
+    rows = list(found)
+    return Page([told(row) for row in rows], str(rows[-1].pk) if len(rows) == PAGE else "")
+
+
+def _dispute_result(dispute: FakeProviderObject) -> DisputeResult:
+    data = dispute.data
+
+    def money(name: str) -> Money:
+        return Money(Decimal(data[name]), data["currency"])
+
+    return DisputeResult(
+        reference=dispute.reference,
+        payment_reference=data["payment"],
+        state=DisputeState(dispute.state),
+        amount=money("amount"),
+        reason=data["reason"],
+        opened_at=datetime.fromisoformat(data["opened_at"]),
+        evidence_due_at=datetime.fromisoformat(data["evidence_due_at"]),
+        withdrawn=money("withdrawn"),
+        fee=money("fee"),
+        reinstated=money("reinstated"),
+        fee_returned=money("fee_returned"),
+    )
 
 
 def _card_details(card: FakeProviderObject) -> CardDetails:

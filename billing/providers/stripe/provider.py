@@ -3,16 +3,19 @@
 One payment or hold is one PaymentIntent, which carries our idempotency key in its metadata. Card data never touches us.
 """
 
+import math
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import stripe
 
 from billing.providers.base import (
     CaptureRequest,
-    CardDetails,
     CustomerRequest,
+    CustomerUpdate,
+    DisputeResult,
+    Listing,
+    Page,
     PaymentRequest,
     PaymentState,
     ProviderNotice,
@@ -27,31 +30,25 @@ from billing.providers.base import (
 )
 from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.stripe import webhooks
-from billing.providers.stripe.amounts import from_stripe, money_of, to_stripe
+from billing.providers.stripe.amounts import from_stripe, to_stripe
 from billing.providers.stripe.client import new_client, translated_errors
 from billing.providers.stripe.declines import decline_class
+from billing.providers.stripe.reading import (
+    KEY,
+    SETUP_STATES,
+    STATES,
+    card_of,
+    dispute_of,
+    key_of,
+    payment_of,
+    reference_of,
+    refund_of,
+)
 
-KEY = "idempotency_key"
-_STATES = {
-    "canceled": PaymentState.CANCELLED,
-    "processing": PaymentState.PENDING,
-    "requires_action": PaymentState.REQUIRES_ACTION,
-    "requires_capture": PaymentState.HELD,
-    "requires_confirmation": PaymentState.PENDING,
-    # Nothing is confirmed without a card, so a payment in want of one was declined.
-    "requires_payment_method": PaymentState.DECLINED,
-    "succeeded": PaymentState.SUCCEEDED,
-}
-_REFUND_STATES = {
-    "canceled": PaymentState.CANCELLED,
-    "failed": PaymentState.DECLINED,
-    "pending": PaymentState.PENDING,
-    "requires_action": PaymentState.PENDING,
-    "succeeded": PaymentState.SUCCEEDED,
-}
-_SETUP_STATES = {"complete": SetupState.SUCCEEDED, "expired": SetupState.DECLINED}
 _WITH_CHARGE = ["latest_charge"]
 MOST_REFUNDS = 100
+# As many as Stripe lists at once.
+PAGE = 100
 
 
 class StripeProvider:
@@ -72,6 +69,15 @@ class StripeProvider:
                 {"idempotency_key": request.idempotency_key},
             )
         return made.id
+
+    @outside_transactions
+    def update_customer(self, update: CustomerUpdate) -> None:
+        with translated_errors():
+            self._stripe.customers.update(
+                update.reference,
+                {"name": update.name, "email": update.email},
+                {"idempotency_key": update.idempotency_key},
+            )
 
     @outside_transactions
     def start_setup(self, request: SetupRequest) -> SetupPage:
@@ -98,13 +104,13 @@ class StripeProvider:
             page = self._stripe.checkout.sessions.retrieve(reference, {"expand": ["setup_intent.payment_method"]})
         if page.mode != "setup":
             raise RequestRefused
-        card = _card(page.setup_intent)
-        state = _SETUP_STATES.get(page.status or "", SetupState.OPEN)
+        card = card_of(page.setup_intent)
+        state = SETUP_STATES.get(page.status or "", SetupState.OPEN)
         return SetupResult(
             reference=page.id,
             # The page is complete before a bank that asks for patience has agreed to the card.
             state=SetupState.OPEN if state is SetupState.SUCCEEDED and card is None else state,
-            customer=_reference(page.customer),
+            customer=reference_of(page.customer),
             client_reference=page.client_reference_id or "",
             card=card,
         )
@@ -147,7 +153,7 @@ class StripeProvider:
                 )
         except stripe.CardError as error:
             return self._declined(request, error)
-        return _result(made)
+        return payment_of(made)
 
     def _declined(self, request: PaymentRequest, error: stripe.CardError) -> ProviderResult:
         """A bank that wants the cardholder is asked for its page; any other decline is the answer."""
@@ -163,7 +169,7 @@ class StripeProvider:
                 decline_code=error.code or "",
             )
         if error.code != "authentication_required":
-            return _result(self._retrieve(intent.id))
+            return payment_of(self._retrieve(intent.id))
         try:
             with translated_errors():
                 waiting = self._stripe.payment_intents.confirm(
@@ -172,8 +178,8 @@ class StripeProvider:
                     {"idempotency_key": f"{request.idempotency_key}:on_session"},
                 )
         except stripe.CardError:
-            return _result(self._retrieve(intent.id))
-        return _result(waiting)
+            return payment_of(self._retrieve(intent.id))
+        return payment_of(waiting)
 
     @outside_transactions
     def capture(self, request: CaptureRequest) -> ProviderResult:
@@ -184,7 +190,7 @@ class StripeProvider:
                 {"amount_to_capture": amount, "expand": _WITH_CHARGE},
                 {"idempotency_key": request.idempotency_key},
             )
-        return _result(taken)
+        return payment_of(taken)
 
     @outside_transactions
     def release(self, *, idempotency_key: str, reference: str) -> ProviderResult:
@@ -195,8 +201,8 @@ class StripeProvider:
                 )
         except RequestRefused:
             # It is finished already, one way or the other, or unknown: reading it tells which.
-            return _result(self._retrieve(reference))
-        return _result(released)
+            return payment_of(self._retrieve(reference))
+        return payment_of(released)
 
     @outside_transactions
     def refund(self, request: RefundRequest) -> RefundResult:
@@ -210,7 +216,7 @@ class StripeProvider:
                 },
                 {"idempotency_key": request.idempotency_key},
             )
-        return _refund_result(made)
+        return refund_of(made)
 
     @outside_transactions
     def fetch_refund(
@@ -218,11 +224,11 @@ class StripeProvider:
     ) -> RefundResult | None:
         with translated_errors():
             if reference:
-                return _refund_result(self._stripe.refunds.retrieve(reference))
+                return refund_of(self._stripe.refunds.retrieve(reference))
             made = self._stripe.refunds.list({"payment_intent": payment_reference, "limit": MOST_REFUNDS})
-            found = (refund for refund in made.auto_paging_iter() if _key_of(refund) == idempotency_key)
+            found = (refund for refund in made.auto_paging_iter() if key_of(refund) == idempotency_key)
             refund = next(found, None)
-        return None if refund is None else _refund_result(refund)
+        return None if refund is None else refund_of(refund)
 
     @outside_transactions
     def fetch(self, *, idempotency_key: str, reference: str = "") -> ProviderResult | None:
@@ -230,13 +236,37 @@ class StripeProvider:
         which Stripe remembers for a day at least.
         """
         if reference:
-            return _result(self._retrieve(reference))
+            return payment_of(self._retrieve(reference))
         quoted = idempotency_key.replace("\\", "\\\\").replace("'", "\\'")
         with translated_errors():
             found = self._stripe.payment_intents.search(
                 {"query": f"metadata['{KEY}']:'{quoted}'", "limit": 1, "expand": ["data.latest_charge"]}
             )
-        return _result(found.data[0]) if found.data else None
+        return payment_of(found.data[0]) if found.data else None
+
+    @outside_transactions
+    def fetch_dispute(self, reference: str) -> DisputeResult | None:
+        with translated_errors():
+            return dispute_of(self._stripe.disputes.retrieve(reference))
+
+    @outside_transactions
+    def list_payments(self, listing: Listing) -> Page[ProviderResult]:
+        with translated_errors():
+            found = self._stripe.payment_intents.list({**_span(listing), "expand": ["data.latest_charge"]})
+        known = [payment_of(intent, is_listed=True) for intent in found.data if intent.status in STATES]
+        return Page(known, _next(found))
+
+    @outside_transactions
+    def list_refunds(self, listing: Listing) -> Page[RefundResult]:
+        with translated_errors():
+            found = self._stripe.refunds.list(_span(listing))
+        return Page([refund_of(refund) for refund in found.data], _next(found))
+
+    @outside_transactions
+    def list_disputes(self, listing: Listing) -> Page[DisputeResult]:
+        with translated_errors():
+            found = self._stripe.disputes.list(_span(listing))
+        return Page([dispute_of(dispute) for dispute in found.data], _next(found))
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> ProviderNotice:
         webhooks.verify(body, headers)
@@ -247,80 +277,12 @@ class StripeProvider:
             return self._stripe.payment_intents.retrieve(reference, {"expand": _WITH_CHARGE})
 
 
-def _result(intent: stripe.PaymentIntent) -> ProviderResult:
-    state = _STATES[intent.status]
-    amount, captured = money_of(intent)
-    code = _decline_code(intent) if state is PaymentState.DECLINED else ""
-    return ProviderResult(
-        reference=intent.id,
-        idempotency_key=_key_of(intent),
-        state=state,
-        amount=amount,
-        captured=captured,
-        decline_class=decline_class(code) if state is PaymentState.DECLINED else None,
-        decline_code=code,
-        action_url=_action_url(intent) if state is PaymentState.REQUIRES_ACTION else "",
-        expires_at=_hold_expiry(intent) if state is PaymentState.HELD else None,
-    )
+def _span(listing: Listing) -> Any:
+    """Stripe counts whole seconds."""
+    created = {"gte": math.floor(listing.since.timestamp()), "lt": math.ceil(listing.until.timestamp())}
+    span: dict[str, Any] = {"created": created, "limit": PAGE}
+    return {**span, "starting_after": listing.cursor} if listing.cursor else span
 
 
-def _refund_result(refund: stripe.Refund) -> RefundResult:
-    return RefundResult(
-        reference=refund.id,
-        payment_reference=_reference(refund.payment_intent),
-        idempotency_key=_key_of(refund),
-        state=_REFUND_STATES[refund.status or "pending"],
-        amount=from_stripe(refund.amount, refund.currency),
-        failure_code=getattr(refund, "failure_reason", None) or "",
-    )
-
-
-def _key_of(made: stripe.PaymentIntent | stripe.Refund) -> str:
-    """Our key; empty for what somebody made on Stripe's own pages."""
-    metadata: Any = made.metadata
-    return str(metadata[KEY]) if metadata and KEY in metadata else ""
-
-
-def _decline_code(intent: stripe.PaymentIntent) -> str:
-    error = intent.last_payment_error
-    if error is None:
-        return ""
-    return str(getattr(error, "decline_code", "") or error.code or "")
-
-
-def _action_url(intent: stripe.PaymentIntent) -> str:
-    """Raises ProviderUnavailable when the bank's page is not there (yet): the sweep asks again."""
-    action = intent.next_action
-    redirect = action.redirect_to_url if action is not None and action.type == "redirect_to_url" else None
-    if redirect is None or not redirect.url:
-        raise ProviderUnavailable
-    return redirect.url
-
-
-def _hold_expiry(intent: stripe.PaymentIntent) -> datetime | None:
-    charge: Any = intent.latest_charge
-    card = charge.payment_method_details.card if charge is not None and not isinstance(charge, str) else None
-    until = getattr(card, "capture_before", None)
-    return None if until is None else datetime.fromtimestamp(until, UTC)
-
-
-def _card(setup: Any) -> CardDetails | None:
-    if setup is None or isinstance(setup, str) or setup.status != "succeeded":
-        return None
-    method = setup.payment_method
-    return CardDetails(
-        reference=method.id,
-        brand=method.card.brand,
-        last4=method.card.last4,
-        expires_on=_last_day(method.card.exp_year, method.card.exp_month),
-    )
-
-
-def _last_day(year: int, month: int) -> date:
-    """A card is good for all of the month it names."""
-    return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
-
-
-def _reference(thing: Any) -> str:
-    """An object's reference, whether Stripe sent the object or only that."""
-    return "" if thing is None else thing if isinstance(thing, str) else thing.id
+def _next(found: Any) -> str:
+    return str(found.data[-1].id) if found.has_more and found.data else ""

@@ -52,4 +52,6 @@ def _subject(kind: str, thing: dict[str, Any]) -> Subject:
         return Subject.PAYMENT
     if kind.startswith("checkout.session.") and thing.get("mode") == "setup":
         return Subject.SETUP
+    if kind.startswith("charge.dispute."):
+        return Subject.DISPUTE
     return Subject.REFUND if kind.startswith("refund.") else Subject.OTHER

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.test import override_settings
 
 from accounts.models import Driver
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES, system
 from billing.models import ChargingSession, FakeProviderObject, Hold, LedgerAccount, LedgerTransaction, Refund
-from billing.providers.fake import bank
+from billing.providers.fake import bank, disputes
 from billing.services.card_holds import ask_for_hold
 from billing.services.card_refunds import pay_out_refund, send_refund
 from billing.services.correction_application import apply_correction
@@ -178,6 +179,18 @@ def return_a_refund() -> str:
     return "card_refund_returned"
 
 
+def dispute(*, is_won: bool | None = None, bearer: str = "receivable") -> str:
+    paid_session("disputed")
+    (made,) = FakeProviderObject.objects.filter(kind="dispute")
+    if is_won is not None:
+        disputes.close_dispute(made.reference, is_won=is_won)
+    if is_won:
+        disputes.reinstate_funds(made.reference)
+    with override_settings(DISPUTES_LOST=bearer):
+        work_off_queue()
+    return {None: "dispute_withdrawn", True: "dispute_reinstated", False: "dispute_lost"}[is_won]
+
+
 def pay_out() -> str:
     return_a_refund()
     pay_out_refund(refund_id=Refund.objects.get().pk, actor_id=StaffFactory().pk, reason="recipe")
@@ -246,6 +259,10 @@ SCENARIOS: dict[str, Scenario] = {
     "A session of open access is refunded": refund_open_access,
     "The provider gives money back to a card": refund_a_card,
     "A card refund comes back from the bank": return_a_refund,
+    "A cardholder disputes a payment": dispute,
+    "A dispute is won": lambda: dispute(is_won=True),
+    "A dispute is lost and the customer owes it again": lambda: dispute(is_won=False),
+    "A dispute is lost and the operator bears it": lambda: dispute(is_won=False, bearer="loss"),
     "A card refund that failed is paid out by bank transfer": pay_out,
     "What cannot be collected is written off": write_off,
     "What was written off is paid after all": recover,

@@ -12,6 +12,7 @@ from billing.services.payment_sweep import sweep_payments
 from billing.services.sessions import request_start
 from billing.tasks import sweep
 from common import clock
+from ocpp_gateway.services.decisions import follow_decisions
 from tests.billing.payments.world import charged_at_bank, owed_by, save_card, work_off_queue
 from tests.billing.sessions.conftest import Stand, stand_with
 
@@ -43,12 +44,19 @@ def later(moment: datetime, **by: float) -> datetime:
     return moment + timedelta(**by)
 
 
+def look() -> int:
+    """What every gateway does each second: ask stations for what was decided; how many were asked."""
+    return follow_decisions(now=clock.now())
+
+
 def catch_up() -> None:
-    """What the workers do within a minute or two."""
+    """What workers and gateways do within a minute or two."""
     work_off_queue()
+    look()
     sweep()
     sweep_payments(clock.now())
     work_off_queue()
+    look()
 
 
 @dataclass(frozen=True)

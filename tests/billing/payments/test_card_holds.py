@@ -18,6 +18,7 @@ from tests.billing.payments.held import (
     SIX_TWENTY_WH,
     Outcome,
     catch_up,
+    look,
     outcome,
     preauth_stand,
     requested,
@@ -69,22 +70,32 @@ class TestStart:
     def test_a_start_from_the_site_waits_for_the_bank(self, stand: Stand) -> None:
         session = requested(stand)
         assert outcome(session).holds == [("asked", 0)]
-        assert "follow_hold" in work_off_queue()
+        assert look() == 0
+        work_off_queue()
         assert outcome(session).holds == [("active", 0)]
+        assert (look(), look()) == (1, 0)
         assert [command.action for command in session.commands.all()] == ["RemoteStartTransaction"]
+
+    def test_a_request_that_is_over_is_not_sent_any_more(self, stand: Stand, now: time_machine.Traveller) -> None:
+        session = requested(stand)
+        work_off_queue()
+        now.move_to(NOON + timedelta(seconds=120))
+        assert look() == 0
+        assert not session.commands.exists()
 
     def test_a_refused_hold_starts_nothing(self, now: time_machine.Traveller) -> None:
         session = requested(preauth_stand("insufficient_funds"))
         work_off_queue()
         assert outcome(session).holds == [("refused", 0)]
         assert (session.status, session.stop_reason) == ("cancelled", "hold_refused")
+        assert look() == 0
         assert not session.commands.exists()
 
     def test_the_next_card_is_tried_when_one_is_refused_for_good(self, now: time_machine.Traveller) -> None:
         session = requested(preauth_stand("stolen_card", "visa"))
         work_off_queue()
         assert outcome(session).holds == [("refused", 0), ("active", 0)]
-        assert session.commands.count() == 1
+        assert (look(), look(), session.commands.count()) == (1, 0, 1)
 
     def test_a_refused_hold_stops_what_charges_and_what_was_used_is_paid_afterwards(
         self, now: time_machine.Traveller
@@ -92,6 +103,7 @@ class TestStart:
         stand = preauth_stand("insufficient_funds")
         session = started(stand)
         work_off_queue()
+        assert (look(), look()) == (1, 0)
         session.refresh_from_db()
         assert session.stop_request_reason == "hold_refused"
         assert [command.action for command in session.commands.all()] == ["RemoteStopTransaction"]
@@ -113,14 +125,14 @@ class TestStart:
         work_off_queue()
         hold = Hold.objects.get()
         assert (hold.status, bool(hold.action_url)) == ("requires_action", True)
-        assert not session.commands.exists()
+        assert look() == 0
 
         bank.answer_bank(payment_reference=hold.provider_reference, is_confirmed=True)
         reread_hold(hold_id=hold.pk)
         work_off_queue()
 
         assert outcome(session).holds == [("active", 0)]
-        assert session.commands.count() == 1
+        assert (look(), session.commands.count()) == (1, 1)
 
     def test_without_a_word_from_the_bank_a_running_session_is_stopped(
         self, stand: Stand, now: time_machine.Traveller

@@ -103,6 +103,7 @@ def test_what_is_no_event_is_malformed(body: bytes) -> None:
         ("checkout.session.completed", "setup", "setup"),
         ("checkout.session.completed", "payment", "other"),
         ("refund.failed", "", "refund"),
+        ("charge.dispute.funds_withdrawn", "", "dispute"),
         ("customer.updated", "", "other"),
     ],
 )
@@ -114,12 +115,17 @@ class TestStartUp:
     def test_a_live_key_does_not_start_with_debug(self, settings: Settings) -> None:
         settings.DEBUG, settings.STRIPE_LIVE_MODE = True, True
 
-        assert checks.check_stripe_keys() == [checks.LIVE_KEY_WITH_DEBUG]
+        assert checks.check_payments() == [checks.LIVE_KEY_WITH_DEBUG]
 
     def test_stripe_needs_both_of_its_secrets(self, settings: Settings) -> None:
         settings.STRIPE_WEBHOOK_SECRET = ""
 
-        assert checks.check_stripe_keys() == [checks.NO_KEY]
+        assert checks.check_payments() == [checks.NO_KEY]
 
     def test_with_them_it_starts(self) -> None:
-        assert checks.check_stripe_keys() == []
+        assert checks.check_payments() == []
+
+    def test_who_bears_a_lost_dispute_is_one_of_two(self, settings: Settings) -> None:
+        settings.DISPUTES_LOST = "nobody"
+
+        assert checks.check_payments() == [checks.UNKNOWN_BEARER]
