@@ -4,6 +4,8 @@
 |-----------------------------------------|--------------------------------|
 | put a driver on another contract        | accounts.add_contract          |
 | block or unblock a driver, a token      | accounts.change_driver, _token |
+| preview a migration of contracts        | billing.add_contractmigration  |
+| confirm, cancel or undo a migration     | billing.change_contractmigration |
 | add money to a wallet                   | billing.add_walletlot          |
 | take money out of a wallet              | billing.change_walletlot       |
 | decide a session in review              | billing.change_chargingsession |
@@ -108,6 +110,8 @@ ROLES: dict[str, list[str]] = {
         "accounts.add_partner",
         "accounts.change_partner",
         "accounts.add_contract",
+        "billing.add_contractmigration",
+        "billing.change_contractmigration",
         "locations.change_legalentity",
         "tariffs.add_*",
         "tariffs.change_*",

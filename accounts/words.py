@@ -19,7 +19,15 @@ _PAYS = {
 
 
 def contract_sentences(contract_type: ContractType) -> list[str]:
-    """One sentence per thing the type decides, in the order a session meets them."""
+    """One sentence per thing the type decides, in the order a session meets them; last, who gets it."""
+    sentences = terms_sentences(contract_type)
+    if contract_type.is_default_for_sign_up:
+        sentences.append(_("People who sign up on the site get this contract."))
+    return sentences
+
+
+def terms_sentences(contract_type: ContractType) -> list[str]:
+    """What a driver's contract of this type says."""
     sentences = [_PAYS[ContractType.BillingModel(contract_type.billing_model)]()]
     is_wallet = contract_type.billing_model == ContractType.BillingModel.WALLET
     if contract_type.wallet_use == ContractType.WalletUse.DRAW_FIRST:
@@ -53,6 +61,4 @@ def contract_sentences(contract_type: ContractType) -> list[str]:
         sentences.append(
             _("Prices are those of the customer group “%(group)s”.") % {"group": contract_type.customer_group}
         )
-    if contract_type.is_default_for_sign_up:
-        sentences.append(_("People who sign up on the site get this contract."))
     return sentences

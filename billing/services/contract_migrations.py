@@ -6,6 +6,7 @@ billing.services.migration_running moves them.
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -33,18 +34,26 @@ def draft_migration(
     driver_ids: Collection[int] = (),
     scheduled_at: datetime | None = None,
     author_id: int | None = None,
+    public_id: UUID | None = None,
 ) -> ContractMigration:
     """Say who should move: everybody on the type `source_id`, or the drivers named. Queues the preview.
 
     Nothing changes for anybody until it is confirmed; who joins the type after the preview does not move.
-    Raises NobodyToMigrate, SameContractType.
+    `public_id` is made with the form: sent twice it drafts once. Raises NobodyToMigrate, SameContractType.
     """
+    stored = ContractMigration.objects.filter(public_id=public_id).first() if public_id else None
+    if stored is not None:
+        return stored
     if source_id == target_id:
         raise SameContractType
     if source_id is None and not driver_ids:
         raise NobodyToMigrate
     migration = ContractMigration.objects.create(
-        source_id=source_id, target_id=target_id, scheduled_at=scheduled_at, author_id=author_id
+        public_id=public_id or uuid4(),
+        source_id=source_id,
+        target_id=target_id,
+        scheduled_at=scheduled_at,
+        author_id=author_id,
     )
     if source_id is None:
         _take_in(migration, Driver.objects.filter(pk__in=driver_ids).values_list("pk", flat=True))

@@ -1,6 +1,7 @@
 """Portal pages that need more than one app. Imported by Django's admin autodiscovery."""
 
 from config.admin.api_keys import ApiKeyAdmin
+from config.admin.contract_migrations import ContractMigrationAdmin
 from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKeyAdmin",
     "ChargePointAdmin",
     "ChargingSessionAdmin",
+    "ContractMigrationAdmin",
     "DisputeAdmin",
     "DriverAdmin",
     "EvseAdmin",

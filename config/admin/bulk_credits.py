@@ -1,5 +1,6 @@
 """Many wallets are credited at once: those of a selection, or of the rows of a file."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -66,7 +67,7 @@ class SelectionForm(TopUpForm):
 class BulkCredits(AuditedAdmin):
     """The pages, under the list of drivers."""
 
-    actions = ("top_up_selected",)
+    actions: Sequence[str] = ("top_up_selected",)
     list_before_template = "admin/portal/driver/bulk_link.html"
 
     def get_urls(self) -> list[URLPattern]:

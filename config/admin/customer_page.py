@@ -11,7 +11,7 @@ from accounts.errors import NoContract
 from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
-from billing.models import ChargingSession, ContractMigrationRow, FundingLeg, Payment
+from billing.models import ChargingSession, ContractMigration, ContractMigrationRow, FundingLeg, Payment
 from billing.selectors.disputes import disputes_of
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
@@ -83,6 +83,9 @@ def _overview(driver: Driver) -> dict[str, Any]:
     return {
         "sentences": contract_sentences(contract.contract_type) if contract else [],
         "contracts": _contracts(driver),
+        "planned_moves": driver.contract_migrations.filter(
+            state=ContractMigrationRow.State.PENDING, migration__state=ContractMigration.State.SCHEDULED
+        ).select_related("migration__target"),
         "sessions": sessions_of(driver)[:5],
         "memberships": driver.partner_memberships.select_related("partner"),
     }

@@ -18,6 +18,7 @@ from billing.models import FundingLeg, LedgerAccount
 from common import clock
 from common.portal_values import show_amount
 from config.admin.bulk_credits import BulkCredits
+from config.admin.contract_migrations import MigrateSelected
 from config.admin.customer_actions import DriverActions
 from config.admin.customer_page import TABS, UNPAID_STATES, heading
 
@@ -68,7 +69,8 @@ class UnpaidFilter(admin.SimpleListFilter):
 
 
 @admin.register(Driver)
-class DriverAdmin(BulkCredits, DriverActions):
+class DriverAdmin(MigrateSelected, BulkCredits, DriverActions):
+    actions = ("top_up_selected", "migrate_selected")
     list_display = ("name", "email", "status_label", "contract", "wallet_balance", "unpaid", "city", "created_at")
     list_filter = ("status", ContractTypeFilter, UnpaidFilter, "customer_group", "country")
     search_fields = ("name", "email", "phone", "tokens__id_tag", "public_id")

@@ -124,6 +124,7 @@ UNFOLD = {
                     _item(_("Drivers"), "person", "accounts.driver"),
                     _item(_("Partners"), "apartment", "accounts.partner"),
                     _item(_("Contract types"), "contract", "accounts.contracttype"),
+                    _item(_("Contract migrations"), "move_up", "billing.contractmigration"),
                     _item(_("Customer groups"), "groups", "accounts.customergroup"),
                     _item(_("Tokens"), "contactless", "accounts.token"),
                 ],

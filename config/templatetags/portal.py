@@ -20,17 +20,17 @@ register = template.Library()
 _TONES = {
     "good": {
         "active", "paid", "succeeded", "billed", "Available", "accepted", "published", "issued", "admitted", "captured",
-        "done",
+        "done", "migrated",
     },
     "bad": {
         "blocked", "failed", "uncollectible", "Faulted", "rejected", "timed_out", "refused", "in_review", "written_off",
     },
     "warn": {
         "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued",
-        "sent", "expired",
+        "sent", "expired", "previewed", "scheduled",
     },
     "info": {"requested", "attempting", "finishing", "Charging", "Preparing", "Finishing", "SuspendedEV", "draft",
-        "running",
+        "running", "undoing",
     },
 }  # fmt: skip
 TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
