@@ -1,4 +1,4 @@
-"""Reading what a session costs by what is known at a moment, and what a correction comes to."""
+"""Reading what a session costs by what is known at a moment, what was paid for it in the end, what a correction is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, DecimalField, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from billing.models import Cdr, CdrRevision, PriceCorrection, SessionCorrection
-from common.money import quantize_amount
+from billing.models import Cdr, CdrRevision, ChargingSession, PriceCorrection, SessionCorrection, SessionRefund
+from common.money import MONEY_DIGITS, MONEY_PLACES, quantize_amount
 
 State = SessionCorrection.State
 
@@ -40,6 +41,33 @@ def price_known(cdr: Cdr, at: datetime | None = None) -> Cdr | CdrRevision:
     if at is not None:
         revisions = revisions.filter(created_at__lte=at)
     return revisions.first() or cdr
+
+
+class _Amount(DecimalField):
+    """A computed amount. SQLite computes in floating point; what comes out is an amount again."""
+
+    def __init__(self) -> None:
+        super().__init__(max_digits=MONEY_DIGITS, decimal_places=MONEY_PLACES)
+
+    def from_db_value(self, value: Decimal | None, *_others: object) -> Decimal | None:
+        return None if value is None else value.quantize(Decimal(1).scaleb(-MONEY_PLACES))
+
+
+def with_final_price(sessions: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
+    """Sessions with `final_net`, `final_vat`, `final_gross`: what was billed less all that was given back (None: not
+    billed), and `is_corrected`: its price was corrected. No further query.
+    """
+
+    def final(column: str) -> Any:
+        refunds = SessionRefund.objects.filter(cdr__charging_session=OuterRef("pk")).order_by().values("cdr")
+        back = Subquery(refunds.annotate(total=Sum(column)).values("total"), output_field=_Amount())
+        left = F(f"cdr__{column}") - Coalesce(back, Decimal(0), output_field=_Amount())
+        return ExpressionWrapper(left, output_field=_Amount())
+
+    revisions = CdrRevision.objects.filter(cdr__charging_session=OuterRef("pk"))
+    return sessions.annotate(
+        final_net=final("net"), final_vat=final("vat"), final_gross=final("gross"), is_corrected=Exists(revisions)
+    )
 
 
 def totals_of(correction: PriceCorrection) -> CorrectionTotals:

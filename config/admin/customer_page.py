@@ -12,6 +12,7 @@ from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
 from billing.models import ChargingSession, ContractMigration, ContractMigrationRow, FundingLeg, Payment
+from billing.selectors.corrections import with_final_price
 from billing.selectors.disputes import disputes_of
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
@@ -54,7 +55,7 @@ def unpaid_of(driver: Driver) -> list[Unpaid]:
 
 def sessions_of(driver: Driver) -> QuerySet[ChargingSession]:
     return (
-        ChargingSession.objects.filter(driver=driver)
+        with_final_price(ChargingSession.objects.filter(driver=driver))
         .select_related("charge_point__location", "connector", "cdr")
         .order_by("-pk")
     )

@@ -8,18 +8,21 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from billing.models import ChargingSession
+from billing.selectors.corrections import with_final_price
 from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
 from common.portal import actor_of, link_to
 from common.portal_values import show_amount, show_energy
 from config.admin.refund_actions import RefundActions
 from config.admin.session_page import bills_nothing, details, is_without_energy, review_words
+from config.selectors.refund_words import given_back_words
 from ocpp_gateway.services.remote import remote_stop
 
 Outcome = ChargingSession.Outcome
@@ -41,7 +44,7 @@ class ChargingSessionAdmin(RefundActions):
     csv_columns = (
         "id", "public_id", "charge_point__identity", "connector__number", "driver__name", "driver__email", "id_tag",
         "channel", "started_at", "ended_at", "energy_wh", "status", "outcome", "payment_status", "cdr__currency",
-        "cdr__net", "cdr__vat", "cdr__gross", "review_reason",
+        "cdr__net", "cdr__vat", "cdr__gross", "final_gross", "is_corrected", "review_reason",
     )  # fmt: skip
 
     @display(description=gettext_lazy("no."), ordering="pk")
@@ -61,10 +64,21 @@ class ChargingSessionAdmin(RefundActions):
     def energy(self, session: ChargingSession) -> str:
         return show_energy(session.energy_wh)
 
-    @display(description=gettext_lazy("price"), ordering="cdr__gross")
-    def price(self, session: ChargingSession) -> str:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingSession]:
+        return with_final_price(super().get_queryset(request))
+
+    @display(description=gettext_lazy("price"), ordering="final_gross")
+    def price(self, session: ChargingSession) -> SafeString | str:
+        """What it cost in the end; what was billed beside it where that was more."""
         cdr = getattr(session, "cdr", None)
-        return show_amount(cdr.gross, cdr.currency) if cdr else "–"
+        if cdr is None:
+            return "–"
+        final = show_amount(session.final_gross, cdr.currency)  # type: ignore[attr-defined]
+        why = given_back_words(session)
+        if not why:
+            return final
+        billed = _("%(why)s, billed %(amount)s") % {"why": why, "amount": show_amount(cdr.gross, cdr.currency)}
+        return format_html('{}<br><span class="portal-quiet">{}</span>', final, billed)
 
     @display(
         description=gettext_lazy("status"),

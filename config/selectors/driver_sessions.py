@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from billing.models import ChargingSession
+from billing.selectors.corrections import with_final_price
 from common import clock
 
 OPEN = (ChargingSession.Status.REQUESTED, ChargingSession.Status.ACTIVE, ChargingSession.Status.FINISHING)
@@ -34,9 +35,10 @@ class LiveSession:
 
 
 def sessions_of(driver_id: int) -> QuerySet[ChargingSession]:
-    """The driver's sessions, newest first, with place and Cdr. Requests that never became a session are left out."""
+    """The driver's sessions, newest first, with place, Cdr and final price. Requests that never became a session are
+    left out."""
     return (
-        ChargingSession.objects.filter(driver_id=driver_id)
+        with_final_price(ChargingSession.objects.filter(driver_id=driver_id))
         .exclude(status=ChargingSession.Status.CANCELLED)
         .select_related("charge_point__location", "connector", "cdr")
         .order_by("-pk")

@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing.domain.waterfall import WALLET_SOURCES
-from billing.models import Cdr, FundingLeg, Payment, Refund, SessionRefund
+from billing.models import Cdr, ChargingSession, FundingLeg, Payment, Refund, SessionRefund
 from billing.selectors.refunds import refunds_of, surplus_refunds
 from common import clock
 
@@ -40,6 +40,14 @@ def refunds_shown(cdr: Cdr) -> list[RefundShown]:
     whole = [_session_refund(refund) for refund in refunds_of(cdr)]
     surplus = [_surplus(refund) for refund in surplus_refunds(cdr) if not _is_taken_up(refund)]
     return sorted([*whole, *surplus], key=lambda shown: shown.at)
+
+
+def given_back_words(session: ChargingSession) -> str:
+    """Why a session of `with_final_price` cost less in the end than was billed; empty where it did not."""
+    if session.is_corrected:  # type: ignore[attr-defined]
+        return _("Price corrected")
+    is_less = session.final_gross is not None and session.final_gross < session.cdr.gross  # type: ignore[attr-defined]
+    return _("Refunded") if is_less else ""
 
 
 def part_words(leg: FundingLeg, *, was_paid: bool, payment: Payment | None = None) -> str:

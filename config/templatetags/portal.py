@@ -13,6 +13,7 @@ from djmoney.money import Money
 
 from common.formats import number_words
 from common.portal_values import show_amount, show_energy, show_money, show_number
+from config.selectors.refund_words import given_back_words
 
 register = template.Library()
 
@@ -34,6 +35,9 @@ _TONES = {
     },
 }  # fmt: skip
 TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
+
+
+register.filter("given_back", given_back_words)
 
 
 @register.filter

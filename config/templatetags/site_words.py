@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import ChargingSession
 from common import formats
+from config.selectors.refund_words import given_back_words
 from invoicing.services.wording import PLUGS
 from locations.models import Connector
 
@@ -72,6 +73,9 @@ def session_badge(session: ChargingSession) -> Badge:
         ChargingSession.PaymentStatus.PARTIALLY_PAID: Badge(_("Partly paid"), "warn"),
         ChargingSession.PaymentStatus.DUE: Badge(_("To be paid"), "warn"),
     }[ChargingSession.PaymentStatus(session.payment_status)]
+
+
+register.filter("given_back", given_back_words)
 
 
 @register.filter

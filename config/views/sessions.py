@@ -21,7 +21,7 @@ from config.selectors.hold_words import not_reserved_words, reserved_on_cards
 from config.selectors.meter_curve import meter_curve
 from config.selectors.price_basis import price_basis
 from config.selectors.price_explanation import explain
-from config.selectors.refund_words import refunds_shown
+from config.selectors.refund_words import given_back_words, refunds_shown
 from config.views.access import driver_page
 
 PER_PAGE = 20
@@ -50,9 +50,9 @@ def session_list(request: HttpRequest, driver: Driver) -> HttpResponse:
 @require_safe
 @driver_page
 def session_export(request: HttpRequest, driver: Driver) -> HttpResponseBase:
-    """The list as it is filtered now, as CSV."""
+    """The list as it is filtered now, as CSV. Net, VAT and total are what was paid in the end."""
     heading = [_("Session"), _("Started"), _("Ended"), _("Place"), _("City"), _("Charge point"), _("kWh"), _("Minutes")]
-    heading += [_("Net"), _("VAT"), _("Total"), _("Currency"), _("State")]
+    heading += [_("Net"), _("VAT"), _("Total"), _("Currency"), _("State"), _("Billed"), _("Given back")]
     return csv_file("sessions.csv", heading, _rows(_found(SessionFilter(request.GET), driver)))
 
 
@@ -120,9 +120,11 @@ def _rows(sessions: QuerySet[ChargingSession]) -> Iterator[list[object]]:
             session.charge_point.identity,
             (cdr.energy_wh if cdr else session.energy_wh) / 1000,
             None if seconds is None else seconds // 60,
-            cdr.net if cdr else None,
-            cdr.vat if cdr else None,
-            cdr.gross if cdr else None,
+            session.final_net,  # type: ignore[attr-defined]
+            session.final_vat,  # type: ignore[attr-defined]
+            session.final_gross,  # type: ignore[attr-defined]
             session.currency,
             str(session.get_payment_status_display() if cdr else session.get_status_display()),
+            cdr.gross if cdr else None,
+            given_back_words(session),
         ]

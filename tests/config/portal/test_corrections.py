@@ -10,6 +10,7 @@ from django.urls import reverse
 from billing.models import PriceCorrection
 from billing.services.correction_application import apply_correction
 from billing.services.corrections import approve_correction, draft_correction, preview_correction
+from billing.services.refunds import refund_session
 from tests.billing.factories import NOON
 from tests.billing.refunds.world import paid_session
 from tests.config.portal.staff import browser_of, member
@@ -122,3 +123,33 @@ def test_a_corrected_session_shows_the_new_lines_and_the_old_ones_as_known_then(
         for words in told:
             assert words in html, words
     assert "entered twice" not in driver.get(reverse("session_detail", args=[session.public_id])).content.decode()
+
+    # The lists and their files say what was paid in the end, and that it is not what was billed.
+    customer = reverse("admin:accounts_driver_change", args=[session.driver.pk])
+    for browser, address in (
+        (driver, reverse("sessions")),
+        (driver, reverse("home")),
+        (otto, reverse("admin:billing_chargingsession_changelist")),
+        (otto, customer),
+    ):
+        html = browser.get(address).content.decode()
+        assert "7.14\xa0€" in html, address
+        assert "Price corrected, billed 10.20\xa0€" in html, address
+    own = driver.get(reverse("sessions_export")).getvalue().decode().splitlines()[1]
+    assert own.endswith(",6.0000,1.1400,7.1400,EUR,Paid,10.2000,Price corrected")
+    all_of_them = otto.get(reverse("admin:billing_chargingsession_export")).getvalue().decode().splitlines()
+    heading, row = all_of_them[0].split(","), all_of_them[1].split(",")
+    found = dict(zip(heading, row, strict=True))
+    assert (found["cdr_gross"], found["final_gross"], found["is_corrected"]) == ("10.2000", "7.1400", "True")
+    sorted_by_price = otto.get(reverse("admin:billing_chargingsession_changelist"), {"o": "6"})
+    assert "7.14\xa0€" in sorted_by_price.content.decode()
+
+
+def test_a_refund_is_told_apart_from_a_correction() -> None:
+    session = paid_session()
+    refund_session(session_id=session.pk, reason="sorry", idempotency_key="r", amount=Decimal("2.20"))
+    driver = Client()
+    driver.force_login(session.driver.user)
+    assert "Refunded, billed 10.20\xa0€" in driver.get(reverse("sessions")).content.decode()
+    own = driver.get(reverse("sessions_export")).getvalue().decode().splitlines()[1]
+    assert own.endswith(",8.0000,EUR,Paid,10.2000,Refunded")

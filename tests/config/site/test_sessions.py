@@ -208,9 +208,12 @@ def test_the_export_is_exact_filtered_and_safe_in_a_spreadsheet(ada: Driver, str
 
     lines = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert lines[0] == "Session,Started,Ended,Place,City,Charge point,kWh,Minutes,Net,VAT,Total,Currency,State"
+    assert (
+        lines[0]
+        == "Session,Started,Ended,Place,City,Charge point,kWh,Minutes,Net,VAT,Total,Currency,State,Billed,Given back"
+    )
     assert lines[1:] == [
         f"{session.pk},2026-11-20T08:00:00+00:00,2026-11-20T10:00:00+00:00,"
         '"\'=HYPERLINK(""http://evil.example"")",Berlin,'
-        f"{session.charge_point.identity},15.0000,120,6.0000,1.1400,7.1400,EUR,Due"
+        f"{session.charge_point.identity},15.0000,120,6.0000,1.1400,7.1400,EUR,Due,7.1400,"
     ]
