@@ -240,8 +240,8 @@ class EditorPages(AuditedAdmin):
         question = WeekForm(None, places).question()
         return {
             "cards": sentences(cards_by_country(spec)),
-            "week": week_table(spec, places[0], question),
-            "place": places[0],
+            "week": week_table(spec, places.usual, question),
+            "place": places.usual,
         }
 
     def _save(

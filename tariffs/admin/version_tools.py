@@ -13,7 +13,7 @@ from common.errors import BadInput
 from common.portal import PortalAdmin
 from tariffs.admin.pages import pretty, version_address
 from tariffs.admin.places import known_places
-from tariffs.admin.week_page import WeekForm, week_table
+from tariffs.admin.week_page import WeekForm, counts_month, week_table
 from tariffs.admin.what_if import Outcome, WhatIfForm, outcome
 from tariffs.domain.exchange import OcpiVersion
 from tariffs.domain.ocpi import parse_tariff_text
@@ -38,12 +38,12 @@ class VersionTools(PortalAdmin):
     def week_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The price of a kWh at every time of a week."""
         version: TariffVersion = self.row_for(request, object_id, VIEW)
-        places = known_places()
-        form = WeekForm(request.GET or None, places)
+        spec = parse_tariff_text(version.document)
+        form = WeekForm(request.GET or None, known_places(), asks_month=counts_month(spec))
         question = form.question()
         context = self._about(request, version, _("Prices of the week: %(version)s")) | {
             "form": form,
-            "week": week_table(parse_tariff_text(version.document), form.places[question["place"]], question),
+            "week": week_table(spec, form.places[question["place"]], question),
         }
         return TemplateResponse(request, "admin/tariffs/week.html", context)
 

@@ -16,13 +16,13 @@ from django.utils.translation import gettext_lazy
 
 from common import clock
 from common.formats import number_words, unit_price_words
-from tariffs.admin.places import Place
+from tariffs.admin.places import Place, Places, market_prices, series_words
 from tariffs.domain.compiled import compile_tariff
+from tariffs.domain.extensions import TierPeriod
 from tariffs.domain.result import decimal_of
 from tariffs.domain.spec import TariffSpec, TaxIncluded
 from tariffs.domain.spot import SpotPrice
 from tariffs.domain.week import DAYS, HOUR, QUARTER, PricedTime, Week, first_day_of_week, price_week
-from tariffs.selectors.price_series import spot_prices
 
 LEVELS = 5
 # A week with more prices than these is told by its cheapest and dearest hours.
@@ -42,6 +42,9 @@ class WeekForm(forms.Form):
         label=gettext_lazy("Energy, kWh"), min_value=Decimal("0.1"), max_value=_LONGEST_KWH, required=False
     )
     place = forms.ChoiceField(label=gettext_lazy("Where"), required=False)
+    month_kwh = forms.DecimalField(
+        label=gettext_lazy("kWh used earlier in the month"), min_value=0, max_value=1_000_000, required=False
+    )
     week_of = forms.DateField(
         label=gettext_lazy("Week of"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -63,20 +66,22 @@ class WeekForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, data: Any, places: Sequence[Place]) -> None:
+    def __init__(self, data: Any, places: Places, *, asks_month: bool = False) -> None:
         super().__init__(data)
-        self.places = {place.key: place for place in places}
-        field: forms.ChoiceField = self.fields["place"]  # type: ignore[assignment]
-        field.choices = [(place.key, place.words) for place in places]
-        first = places[0]
+        self.places = places.by_key()
+        place: forms.ChoiceField = self.fields["place"]  # type: ignore[assignment]
+        place.choices = places.choices()
+        if not asks_month:
+            del self.fields["month_kwh"]
+        first = places.usual
         today = clock.local_date(clock.now(), first.time_zone)
         self.usual: dict[str, Any] = {
             "power_kw": Decimal(11), "kwh": Decimal(20), "place": first.key, "week_of": today, "minutes": HOUR,
-            "vat": "gross", "part": "energy",
+            "vat": "gross", "part": "energy", "month_kwh": Decimal(0),
         }  # fmt: skip
-        for name, value in self.usual.items():
-            self.fields[name].initial = value
-            self.fields[name].widget.attrs["class"] = "portal-input"
+        for name, field in self.fields.items():
+            field.initial = self.usual[name]
+            field.widget.attrs["class"] = "portal-input"
 
     def question(self) -> dict[str, Any]:
         """Each answer, or the usual where none or a wrong one was given."""
@@ -107,7 +112,7 @@ class WeekTable:
 
 
 def week_table(spec: TariffSpec, place: Place, question: dict[str, Any]) -> WeekTable:
-    """Price the week that `question` asks about; one query for a tariff with a market price, none otherwise."""
+    """Price the week that `question` asks about; two queries for a tariff with a market price, none otherwise."""
     first_day = first_day_of_week(question["week_of"])
     week = price_week(
         compile_tariff(spec, place.time_zone),
@@ -117,25 +122,25 @@ def week_table(spec: TariffSpec, place: Place, question: dict[str, Any]) -> Week
         minutes=question["minutes"],
         default_vat_percent=place.vat_percent,
         spot_prices=_market_prices(spec, place, first_day),
+        month_to_date_wh=question["month_kwh"] * 1000,
     )
     side = "net" if question["vat"] == "net" or spec.tax_included is TaxIncluded.NOT_APPLICABLE else "gross"
-    return _table(week, spec, f"{question['part']}_{side}", with_vat=side == "gross")
+    series = series_words(spec, place)
+    return _table(week, spec, f"{question['part']}_{side}", with_vat=side == "gross", series=series)
 
 
 def _market_prices(spec: TariffSpec, place: Place, first_day: date) -> tuple[SpotPrice, ...]:
-    if spec.extensions is None or spec.extensions.spot is None:
-        return ()
     begin = datetime.combine(first_day, time(), tzinfo=ZoneInfo(place.time_zone)).astimezone(UTC)
-    return spot_prices(
-        code=spec.extensions.spot.series,
-        currency=spec.currency,
-        charge_point=None,
-        start_at=begin - timedelta(hours=1),
-        end_at=begin + timedelta(days=DAYS, hours=2),
-    )
+    return market_prices(spec, place, begin - timedelta(hours=1), begin + timedelta(days=DAYS, hours=2))
 
 
-def _table(week: Week, spec: TariffSpec, side: str, *, with_vat: bool) -> WeekTable:
+def counts_month(spec: TariffSpec) -> bool:
+    """Whether its energy price depends on what was used earlier in the month."""
+    tiers = spec.extensions.energy_tiers if spec.extensions is not None else None
+    return tiers is not None and tiers.per is TierPeriod.MONTH
+
+
+def _table(week: Week, spec: TariffSpec, side: str, *, with_vat: bool, series: str) -> WeekTable:
     def price(cell: PricedTime | None) -> Decimal | None:
         value: Fraction | None = getattr(cell, side) if cell else None
         return None if value is None else decimal_of(value).quantize(_PLACES)
@@ -155,6 +160,8 @@ def _table(week: Week, spec: TariffSpec, side: str, *, with_vat: bool) -> WeekTa
     if spec.tax_included is TaxIncluded.NOT_APPLICABLE:
         vat = _("no VAT")
     notes = []
+    if series:
+        notes.append(_("Market prices: %(series)s.") % {"series": series})
     if any(cell is not None and cell.is_fallback for row in week.rows for cell in row):
         notes.append(_("* The market price is not known; the price without a market price counts."))
     if any(cell is None for row in week.rows for cell in row):

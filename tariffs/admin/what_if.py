@@ -1,6 +1,5 @@
 """What a session nobody has had yet would cost under a version, beside the version in force."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,16 +13,14 @@ from django.utils.translation import gettext_lazy
 from common import clock
 from common.errors import BadInput
 from common.formats import unit_price_words
-from tariffs.admin.places import Place
+from tariffs.admin.places import Place, Places, market_prices
 from tariffs.domain.assumed import MOST_SECONDS, assumed_periods
 from tariffs.domain.compiled import compile_tariff
 from tariffs.domain.explain import free_document, line_document
 from tariffs.domain.rating import rate
 from tariffs.domain.result import UNITS, CostLine, FreeQuantity, Payable, RatedSession, decimal_of
 from tariffs.domain.spec import Period, TariffSpec
-from tariffs.domain.spot import SpotPrice
 from tariffs.line_words import calculation_words, kind_words, quantity_words, rule_words, skipped_words, why_words
-from tariffs.selectors.price_series import spot_prices
 
 _MOST_MINUTES = MOST_SECONDS // 60
 _LOCAL = "%Y-%m-%dT%H:%M"
@@ -83,17 +80,17 @@ class WhatIfForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, data: Any, places: Sequence[Place]) -> None:
-        first = places[0]
+    def __init__(self, data: Any, places: Places) -> None:
+        first = places.usual
         now = clock.now().astimezone(ZoneInfo(first.time_zone))
         noon = (now + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
         initial = {
             "start": noon.strftime(_LOCAL), "kwh": 30, "charging_minutes": 90, "parked_minutes": 0, "place": first.key,
         }  # fmt: skip
         super().__init__(data, initial=initial)
-        self.places = {place.key: place for place in places}
+        self.places = places.by_key()
         field: forms.ChoiceField = self.fields["place"]  # type: ignore[assignment]
-        field.choices = [(place.key, place.words) for place in places]
+        field.choices = places.choices()
         for one in self.fields.values():
             one.widget.attrs["class"] = "portal-input"
 
@@ -152,7 +149,7 @@ def outcome(spec: TariffSpec, asked: dict[str, Any], place: Place) -> Outcome:
         compile_tariff(spec, place.time_zone),
         periods,
         default_vat_percent=percent,
-        spot_prices=_market_prices(spec, periods[0].start_at, periods[-1].end_at),
+        spot_prices=market_prices(spec, place, periods[0].start_at - timedelta(hours=1), periods[-1].end_at),
         month_to_date_wh=used,
     )
     lines = [_line_words(line, rated) for line in rated.lines]
@@ -181,15 +178,3 @@ def _free_words(free: FreeQuantity, spec: TariffSpec) -> LineWords:
 def _payable(rated: RatedSession) -> Payable | None:
     unknown = any(total.exact_net is None or total.exact_gross is None for total in rated.vat_totals)
     return None if unknown else rated.payable()
-
-
-def _market_prices(spec: TariffSpec, start_at: datetime, end_at: datetime) -> tuple[SpotPrice, ...]:
-    if spec.extensions is None or spec.extensions.spot is None:
-        return ()
-    return spot_prices(
-        code=spec.extensions.spot.series,
-        currency=spec.currency,
-        charge_point=None,
-        start_at=start_at - timedelta(hours=1),
-        end_at=end_at,
-    )

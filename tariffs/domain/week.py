@@ -22,6 +22,7 @@ DAYS = 7
 HOUR = 60
 QUARTER = 15
 _DAY_MINUTES = 24 * HOUR
+NOTHING_USED = Decimal(0)
 _SIDES = ("exact_net", "exact_gross")
 
 
@@ -59,11 +60,12 @@ def price_week(
     minutes: int = HOUR,
     default_vat_percent: Decimal | None = None,
     spot_prices: Sequence[SpotPrice] = (),
+    month_to_date_wh: Decimal = NOTHING_USED,
 ) -> Week:
     """Price the seven days from `first_day` on, local to the tariff's time zone, in cells of `minutes`.
 
-    A session of `energy_wh` (above 0) at `power_kw` (above 0) stands for each cell; tiers per month begin at the
-    month's first kWh. `rated`: how many sessions were rated for it. An hour that comes twice is priced the first time.
+    A session of `energy_wh` (above 0) at `power_kw` (above 0) stands for each cell; tiers per month go on from
+    `month_to_date_wh`. `rated`: how many sessions were rated for it. An hour that comes twice is priced the first time.
     """
     zone = ZoneInfo(tariff.time_zone)
     begin = datetime.combine(first_day, time(), tzinfo=zone).astimezone(UTC)
@@ -100,7 +102,7 @@ def price_week(
                 periods,
                 default_vat_percent=default_vat_percent,
                 spot_prices=spot_prices,
-                month_to_date_wh=Decimal(0),
+                month_to_date_wh=month_to_date_wh,
             )
             known[key] = _per_kwh(rated.lines, energy_wh / 1000, power_kw, Fraction(minutes, HOUR))
         return known[key]

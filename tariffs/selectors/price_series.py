@@ -19,14 +19,19 @@ def known_series(currency: str) -> set[str]:
     return set(PriceSeries.objects.filter(currency=currency).values_list("code", flat=True))
 
 
-def series_for(*, code: str, currency: str, charge_point: ChargePoint | None) -> QuerySet[PriceSeries]:
+def series_for(
+    *, code: str, currency: str, charge_point: ChargePoint | None, region_id: int | None = None
+) -> QuerySet[PriceSeries]:
     """The series with this code that may apply at a charge point (None: nowhere in particular), most specific first.
 
-    Give the charge point with its location loaded.
+    Give the charge point with its location loaded; `region_id` where there is a region and no charge point.
     """
     places = Q(region__isnull=True, charge_point__isnull=True)
     if charge_point is not None:
-        places |= Q(region=charge_point.location.region_id) | Q(charge_point=charge_point.pk)
+        region_id = charge_point.location.region_id
+        places |= Q(charge_point=charge_point.pk)
+    if region_id is not None:
+        places |= Q(region=region_id)
     specificity = Case(
         When(charge_point__isnull=False, then=Value(0)), When(region__isnull=False, then=Value(1)), default=Value(2)
     )
@@ -34,13 +39,19 @@ def series_for(*, code: str, currency: str, charge_point: ChargePoint | None) ->
 
 
 def spot_prices(
-    *, code: str, currency: str, charge_point: ChargePoint | None, start_at: datetime, end_at: datetime
+    *,
+    code: str,
+    currency: str,
+    charge_point: ChargePoint | None,
+    region_id: int | None = None,
+    start_at: datetime,
+    end_at: datetime,
 ) -> tuple[SpotPrice, ...]:
     """The steps that begin in [start_at, end_at) of the most specific series; a gap is a step that is not there.
 
     One query. Only one series answers: its gaps are not filled from a less specific one.
     """
-    series = series_for(code=code, currency=currency, charge_point=charge_point)
+    series = series_for(code=code, currency=currency, charge_point=charge_point, region_id=region_id)
     rows = (
         PriceSeriesValue.objects.filter(series_id=series.values("pk")[:1], start_at__gte=start_at, start_at__lt=end_at)
         .order_by("start_at")

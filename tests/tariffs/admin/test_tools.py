@@ -11,8 +11,10 @@ from tariffs.domain.jsontext import loads
 from tariffs.models import PriceSeriesValue, TariffVersion
 from tests.config.portal.staff import browser_of
 from tests.factories import (
+    ChargePointFactory,
     LocationFactory,
     PriceSeriesFactory,
+    RegionFactory,
     TariffVersionFactory,
     VatRateFactory,
     component,
@@ -98,11 +100,35 @@ def test_market_prices_stand_where_they_are_known(
     for hour in range(24):
         at = monday + timedelta(hours=hour)
         PriceSeriesValue.objects.create(series=series, start_at=at, price=Decimal(hour) / 100)
+    dearer = PriceSeriesFactory(code="DE-LU", region=RegionFactory())
+    location = LocationFactory(time_zone="Europe/Lisbon", name="Pier")
+    point = ChargePointFactory(location=location)
+    for place, price in ((dearer, "0.5"), (PriceSeriesFactory(code="DE-LU", charge_point=point), "0.7")):
+        PriceSeriesValue.objects.create(series=place, start_at=monday + timedelta(hours=1), price=Decimal(price))
     net = texts(rita, version, vat="net")
     assert [row[0] for row in net[:3]] == ["0.2", "0.21", "0.22"]
     assert net[0][1] == "0.59*"
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(17):
         rita.get(page_of(version, "week"), {**WEEK, "minutes": "15"})
+
+    # A location has the prices of its region and its own clock; one of its charge points has prices of its own.
+    for place, first, series in (
+        (f"location:{location.pk}", "0.7", "DE-LU · Berlin"),
+        (f"point:{point.pk}", "0.9", f"DE-LU · {point.identity}"),
+    ):
+        assert texts(rita, version, vat="net", place=place)[0][0] == first
+        page = rita.get(page_of(version, "week"), {**WEEK, "place": place})
+        assert page.context["week"].notes[0] == f"Market prices: {series}."
+        asked = {**SESSION, "start": "2026-06-15T00:00", "kwh": "10", "charging_minutes": "60", "place": place}
+        assert rita.get(page_of(version, "what_if"), asked).context["outcome"].payable.net == Decimal(first) * 10 + 6
+
+
+def test_tiers_of_the_month_go_on_from_what_was_used(rita: Client) -> None:
+    tiers = {"per": "MONTH", "tiers": [{"up_to_kwh": 100, "price": Decimal("0.6")}, {"price": Decimal("0.4")}]}
+    version = TariffVersionFactory(document=tariff_document(DAY, voltledger={"energy_tiers": tiers}))
+    for used, price in (("", "0.6"), ("90", "0.5"), ("100", "0.4")):
+        assert texts(rita, version, vat="net", kwh="20", month_kwh=used)[0][0] == price
+    assert "month_kwh" not in rita.get(page_of(TariffVersionFactory(), "week")).context["form"].fields
 
 
 def test_a_session_is_priced_line_by_line_beside_the_version_in_force(rita: Client) -> None:
