@@ -17,6 +17,7 @@ class ApiKey(models.Model):
     class Scope(models.TextChoices):
         LOCATIONS_READ = "locations:read", _("Read locations, connectors, their status and prices")
         TARIFFS_READ = "tariffs:read", _("Read tariffs")
+        TARIFFS_WRITE = "tariffs:write", _("Send tariffs, which become drafts")
         QUOTES_READ = "quotes:read", _("Ask for quotes")
         SESSIONS_READ = "sessions:read", _("Read charging sessions")
         CDRS_READ = "cdrs:read", _("Read charge detail records")

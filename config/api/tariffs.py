@@ -1,4 +1,4 @@
-"""Tariffs in force, as OCPI Tariff objects."""
+"""Tariffs in force, as OCPI Tariff objects; and such objects in, as drafts."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from accounts.models import ApiKey
 from common.errors import BadInput
 from config.api.fields import Moment, Strict
-from config.api.views import ApiView
+from config.api.views import ApiView, WriteView
+from tariffs.domain import jsontext
 from tariffs.domain.exchange import OcpiVersion
 from tariffs.models import TariffVersion
 from tariffs.selectors.in_force import versions_in_force
-from tariffs.services.exchange import export_tariff
+from tariffs.services.exchange import export_tariff, import_tariff
 
 
 class TariffOut(serializers.Serializer[Any]):
@@ -50,26 +51,73 @@ class TariffQuery(Strict):
     )
 
 
-class _Tariffs(ApiView):
+class TariffIn(Strict):
+    ocpi = serializers.DictField(help_text="One OCPI Tariff object.")
+    version = serializers.ChoiceField(
+        [version.value for version in OcpiVersion],
+        required=False,
+        help_text="The OCPI version to read it as; else the one it is written in.",
+    )
+    code = serializers.SlugField(
+        max_length=50,
+        required=False,
+        help_text="Of the tariff it becomes the next draft of, made where there is none; else made of the object's id.",
+    )
+    accept = serializers.ListField(
+        child=serializers.CharField(max_length=300),
+        default=list,
+        max_length=100,
+        help_text="Codes of warnings that are meant to be so, such as overlap.",
+    )
+
+
+class DraftOut(serializers.Serializer[Any]):
+    id = serializers.CharField(source="tariff.code")
+    version = serializers.IntegerField(source="number")
+    status = serializers.ChoiceField(TariffVersion.Status.choices)
+    valid_from = Moment()
+    valid_until = Moment(allow_null=True)
+    digest = serializers.CharField()
+
+
+def _in_force() -> QuerySet[TariffVersion]:
+    return versions_in_force().select_related("tariff")
+
+
+class TariffList(WriteView):
+    scopes = {"GET": ApiKey.Scope.TARIFFS_READ, "POST": ApiKey.Scope.TARIFFS_WRITE}
+    serializer_class = TariffOut
+    query_class = TariffQuery
+    body_class = TariffIn
+
+    @extend_schema(operation_id="list_tariffs", parameters=[TariffQuery])
+    def get(self, request: Request) -> Response:
+        """The tariffs in force, newest first."""
+        return self.page_of(_in_force(), ocpi=OcpiVersion(self.query()["version"]))
+
+    @extend_schema(operation_id="import_tariff", request=TariffIn, responses={201: DraftOut})
+    def post(self, request: Request, **place: Any) -> Any:
+        """Make a draft of an OCPI Tariff object. It prices nothing until it is published in the portal."""
+        return super().post(request, **place)
+
+    def write(self, data: dict[str, Any], **place: Any) -> tuple[int, dict[str, Any]]:
+        version = import_tariff(
+            text=jsontext.dumps(data["ocpi"]),
+            version=OcpiVersion(data["version"]) if "version" in data else None,
+            code=data.get("code", ""),
+            actor_id=self.api_key.created_by_id,
+            accepted=data["accept"],
+        )
+        return 201, dict(DraftOut(version).data)
+
+
+class TariffDetail(ApiView):
     scopes = {"GET": ApiKey.Scope.TARIFFS_READ}
     serializer_class = TariffOut
     query_class = TariffQuery
 
-    def get_queryset(self) -> QuerySet[TariffVersion]:
-        """The version in force of each tariff that has one."""
-        return versions_in_force().select_related("tariff")
-
-
-class TariffList(_Tariffs):
-    @extend_schema(operation_id="list_tariffs", parameters=[TariffQuery])
-    def get(self, request: Request) -> Response:
-        """The tariffs in force, newest first."""
-        return self.page_of(self.get_queryset(), ocpi=OcpiVersion(self.query()["version"]))
-
-
-class TariffDetail(_Tariffs):
     @extend_schema(operation_id="get_tariff", parameters=[TariffQuery])
     def get(self, request: Request, id: str) -> Response:
         """The version in force of one tariff, by its code."""
         ocpi = OcpiVersion(self.query()["version"])
-        return self.one_of(self.get_queryset().filter(tariff__code=id).first(), ocpi=ocpi)
+        return self.one_of(_in_force().filter(tariff__code=id).first(), ocpi=ocpi)

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import ApiKey
+from tariffs.domain import jsontext
 from tariffs.models import PriceImport, PriceSeries, PriceSeriesValue, TariffVersion
 from tests.config.api.callers import Caller
 from tests.factories import TariffFactory, TariffVersionFactory, component, element, tariff_document
@@ -39,6 +40,37 @@ def test_the_version_in_force_of_each_tariff_in_either_ocpi_version(django_asser
     assert caller.get("/api/v1/tariffs/empty/").status_code == 404
     assert caller.get("/api/v1/tariffs/?version=3").status_code == 400
     assert (older["gross"]["ocpi"] is None) is bool(older["gross"]["cannot_say"])
+
+
+def test_a_tariff_sent_becomes_a_draft_and_nobody_pays_by_it() -> None:
+    caller = Caller(ApiKey.Scope.TARIFFS_WRITE, ApiKey.Scope.TARIFFS_READ)
+    ocpi = tariff_document(element(component("ENERGY", "0.490")), type="REGULAR", end_date_time="2099-01-01T00:00:00Z")
+    body = f'{{"ocpi": {ocpi}, "code": "partner"}}'
+
+    first = caller.send("/api/v1/tariffs/", body)
+    again = caller.send("/api/v1/tariffs/", body)
+    in_cents = caller.send("/api/v1/tariffs/", body.replace("0.490", "49"), key="order-2")
+    meant = caller.send(
+        "/api/v1/tariffs/", body.replace("0.490", "49")[:-1] + ', "accept": ["implausible_price"]}', "3"
+    )
+
+    version = TariffVersion.objects.get(number=1)
+    assert (first.status_code, again.content) == (201, first.content)
+    assert first.json() == {
+        "id": "partner", "version": 1, "status": "draft", "digest": version.digest,
+        "valid_from": first.json()["valid_from"], "valid_until": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    assert jsontext.loads(version.source) == jsontext.loads(ocpi)
+    assert (in_cents.status_code, in_cents.json()["errors"][0]["path"]) == (
+        400,
+        "tariff.elements[0].price_components[0].price",
+    )
+    assert (meant.status_code, meant.json()["version"]) == (201, 2)
+    assert caller.get("/api/v1/tariffs/").json()["results"] == []
+    for scope in (ApiKey.Scope.TARIFFS_READ, ApiKey.Scope.PRICES_WRITE):
+        assert Caller(scope).send("/api/v1/tariffs/", body).status_code == 403
+    assert Client().post("/api/v1/tariffs/", body, content_type="application/json").status_code == 401
+    assert TariffVersion.objects.count() == 2
 
 
 def test_market_prices_are_taken_once_and_corrected() -> None:
