@@ -80,7 +80,7 @@ class CommandList(WriteView):
         wanted = {CommandQuery.lookups[name]: value for name, value in self.query().items()}
         return self.page_of(_commands().filter(**wanted))
 
-    @extend_schema(operation_id="send_command", request=CommandBody)
+    @extend_schema(operation_id="send_command", request=CommandBody, responses={202: CommandOut})
     def post(self, request: Request, **place: Any) -> Any:
         """Queue a command. It is sent when the charge point is connected; ask for it again to see the answer."""
         return super().post(request, **place)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
+from rest_framework.serializers import ListSerializer
 
 from config.api.problems import CONTENT_TYPE
 
@@ -50,6 +53,12 @@ class ApiSchema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").partition("/")[0]]
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """Reading a collection is a page of rows, whatever the view is made of."""
+        if self.method == "GET":
+            return "{" not in self.path and getattr(self.view, "pagination_class", None) is not None
+        return bool(super()._is_list_view(serializer))
+
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
@@ -65,6 +74,24 @@ class ApiSchema(AutoSchema):
                 status, {"description": words, "content": {CONTENT_TYPE: {"schema": schema}}}
             )
         return operation
+
+
+class StrictExtension(OpenApiSerializerExtension):
+    """A body that refuses what it does not name says so, and how many entries its lists may have."""
+
+    target_class = "config.api.fields.Strict"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        for name, field in self.target.fields.items():
+            if isinstance(field, ListSerializer):
+                limits = {
+                    "minItems": getattr(field, "min_length", None),
+                    "maxItems": getattr(field, "max_length", None),
+                }
+                schema["properties"][name] |= {key: limit for key, limit in limits.items() if limit is not None}
+        return {**schema, "additionalProperties": False}
 
 
 def add_problem(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
