@@ -9,7 +9,7 @@ from billing.migration_tasks import SCHEDULES as MIGRATION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
 from billing.replay_tasks import SCHEDULES as REPLAY_SCHEDULES
-from billing.services import books, card_holds, holds, lots, sessions, settlement
+from billing.services import ad_hoc, books, card_holds, holds, lots, sessions, settlement
 from common import clock
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def sweep() -> int:
         lambda: settlement.settle_overdue(now=now),
         lambda: holds.expire_holds(now=now),
         lambda: lots.expire_lots(now=now),
+        ad_hoc.sweep_ad_hoc,
     ]
     return sum(step() for step in steps)
 

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -11,6 +10,10 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from billing.models import AdHocSession
+from billing.selectors.ad_hoc import ad_hoc_by_link
+from common import clock
+from config.selectors.ad_hoc import ad_hoc_live
 from config.selectors.driver_sessions import LiveSession, live_session_for_user
 
 # Application close code: there is no such session for this login.
@@ -29,20 +32,21 @@ class LiveSessionConsumer(AsyncJsonWebsocketConsumer):
     """
 
     async def connect(self) -> None:
-        self.public_id: UUID = self.scope["url_route"]["kwargs"]["public_id"]
-        self.group = f"session.{self.public_id.hex}"
         self.sent_state = ""
+        self.group = ""
         self.watch: asyncio.Task[None] | None = None
         live = await self.live()
         if live is None:
             await self.close(code=NOT_YOURS)
             return
+        self.group = f"session.{live.session.public_id.hex}"
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
         await self._send(live)
 
     async def disconnect(self, code: int) -> None:
-        await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
         if self.watch is not None:
             self.watch.cancel()
 
@@ -79,7 +83,7 @@ class LiveSessionConsumer(AsyncJsonWebsocketConsumer):
         user = self.scope.get("user")
         if user is None or not user.is_authenticated:
             return None
-        return live_session_for_user(user.pk, self.public_id)
+        return live_session_for_user(user.pk, self.scope["url_route"]["kwargs"]["public_id"])
 
     @database_sync_to_async
     def _html(self, live: LiveSession) -> str:
@@ -90,3 +94,14 @@ class LiveSessionConsumer(AsyncJsonWebsocketConsumer):
         """The language of the page that opened the socket; the site's where the page names none we have."""
         wanted = parse_qs(self.scope["query_string"].decode("latin-1")).get("language", [""])[0]
         return wanted if wanted in dict(settings.LANGUAGES) else str(settings.LANGUAGE_CODE)
+
+
+class AdHocLiveConsumer(LiveSessionConsumer):
+    """The same for somebody without an account: whoever has the page's link has its socket."""
+
+    @database_sync_to_async
+    def live(self) -> LiveSession | None:
+        try:
+            return ad_hoc_live(ad_hoc_by_link(self.scope["url_route"]["kwargs"]["link"]), clock.now())
+        except AdHocSession.DoesNotExist:
+            return None

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.views import charge, home, money, profile, public, sessions, wallet
+from config.views import ad_hoc, charge, home, money, profile, public, sessions, wallet
 
 urlpatterns = [
     path("", public.start, name="start"),
@@ -11,6 +11,13 @@ urlpatterns = [
     path("stations/<slug:code>/", public.station, name="station"),
     path("c/<slug:code>/", public.connector, name="connector_qr"),
     path("c/<slug:code>/start/", charge.start, name="connector_start"),
+    path("c/<slug:code>/pay/", ad_hoc.pay, name="ad_hoc_pay"),
+    path("charging/<str:link>/", ad_hoc.page, name="ad_hoc"),
+    path("charging/<str:link>/card/", ad_hoc.leave_card, name="ad_hoc_card"),
+    path("charging/<str:link>/live/", ad_hoc.live_part, name="ad_hoc_live"),
+    path("charging/<str:link>/stop/", ad_hoc.stop, name="ad_hoc_stop"),
+    path("charging/<str:link>/receipt/", ad_hoc.receipt, name="ad_hoc_receipt"),
+    path("charging/<str:link>/receipt.pdf", ad_hoc.receipt_pdf, name="ad_hoc_pdf"),
     path("home/", home.home, name="home"),
     path("home/become-driver/", home.become_driver, name="become_driver"),
     path("charge/", charge.charge, name="charge"),

@@ -7,7 +7,7 @@ from common import clock
 from common.errors import VoltledgerError
 from invoicing.errors import AlreadyRendered
 from invoicing.selectors.documents import due_cdr_ids, to_render
-from invoicing.services import render
+from invoicing.services import ad_hoc_mail, render
 from invoicing.services.receipts import issue_receipt
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,11 @@ def render_document(document_id: int) -> None:
         render.render_document(document_id=document_id)
     except AlreadyRendered:
         return
+
+
+def mail_ad_hoc_receipt(document_id: int) -> None:
+    """Somebody who paid without an account left an address: mail the link to the receipt."""
+    ad_hoc_mail.send_receipt_link(document_id=document_id)
 
 
 def render_missing_documents() -> int:

@@ -6,11 +6,12 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from billing.models import ChargingSession
+from billing.models import Cdr, ChargingSession
 from common import clock
 from common.errors import VoltledgerError
 from invoicing.errors import AlreadyRendered, DocumentDamaged
@@ -39,9 +40,17 @@ def receipt_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The receipt as a page, with how it stands with the payment today."""
     document = _document_or_404(request, public_id)
     session = document.cdr.charging_session if document.cdr else None
-    return render(
-        request, "invoicing/receipt_page.html", {"document": document, "paper": present(document), "session": session}
-    )
+    addresses = {"pdf_address": reverse("document_pdf", args=[public_id])}
+    if session is not None:
+        addresses["session_address"] = reverse("session_detail", args=[session.public_id])
+    return show_receipt(request, document, **addresses)
+
+
+def show_receipt(request: HttpRequest, document: Document, **addresses: str) -> HttpResponse:
+    """A receipt as a page, for whoever has been found to be its reader; `addresses` are those of its links."""
+    session = document.cdr.charging_session if document.cdr else None
+    context = {"document": document, "paper": present(document), "session": session, **addresses}
+    return render(request, "invoicing/receipt_page.html", context)
 
 
 @require_safe
@@ -49,12 +58,17 @@ def receipt_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def receipt_pdf(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The stored PDF; drawn now if its task has not come to it, or a page that waits while another draws it."""
-    document: Document | None = _document_or_404(request, public_id)
-    if document is not None and not document.pdf_digest:
+    return serve_pdf(request, _document_or_404(request, public_id))
+
+
+def serve_pdf(request: HttpRequest, wanted: Document) -> HttpResponse:
+    """The same, for whoever has been found to be its reader."""
+    document: Document | None = wanted
+    if not wanted.pdf_digest:
         try:
-            document = render_document(document_id=document.pk)
+            document = render_document(document_id=wanted.pk)
         except AlreadyRendered:
-            document = _document_or_404(request, public_id)
+            document = Document.objects.get(pk=wanted.pk)
     if document is None:
         return _wait(request, reason="drawing")
     try:
@@ -78,15 +92,19 @@ def receipt_of_session(request: HttpRequest, public_id: UUID) -> HttpResponse:
         session = session_for_reader(public_id=public_id, user=_reader(request))
     except ChargingSession.DoesNotExist as error:
         raise Http404 from error
-    document = document_for(session.cdr)
-    if document is None and due_cdrs(clock.now()).filter(pk=session.cdr.pk).exists():
+    found = receipt_or_wait(request, session.cdr)
+    return redirect("document", public_id=found.public_id) if isinstance(found, Document) else found
+
+
+def receipt_or_wait(request: HttpRequest, cdr: Cdr) -> Document | HttpResponse:
+    """The receipt of a priced session, issued now when it is due, or the page that says when it will be."""
+    document = document_for(cdr)
+    if document is None and due_cdrs(clock.now()).filter(pk=cdr.pk).exists():
         try:
-            document = issue_receipt(cdr_id=session.cdr.pk)
+            document = issue_receipt(cdr_id=cdr.pk)
         except VoltledgerError:
             return _wait(request, reason="stuck", status=409)
-    if document is None:
-        return _wait(request, reason="payment", ready_by=session.cdr.created_at + WAIT_FOR_PAYMENT)
-    return redirect("document", public_id=document.public_id)
+    return document or _wait(request, reason="payment", ready_by=cdr.created_at + WAIT_FOR_PAYMENT)
 
 
 def _wait(request: HttpRequest, *, reason: str, status: int = 202, **context: object) -> HttpResponse:

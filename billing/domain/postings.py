@@ -16,6 +16,7 @@ OWNER_CODES = frozenset({"wallet", "receivable", "host_payable"})
 DEBIT_CODES = frozenset(
     {
         "receivable",
+        "receivable_ad_hoc",
         "psp_clearing",
         "disputed",
         "bank_clearing",
@@ -62,7 +63,10 @@ def wallet(driver_id: int, currency: str) -> AccountRef:
     return AccountRef("wallet", currency, driver_id=driver_id)
 
 
-def receivable(driver_id: int, currency: str) -> AccountRef:
+def receivable(driver_id: int | None, currency: str) -> AccountRef:
+    """What a driver owes. Who pays ad hoc (None) has no account: what all of them owe stands on one of ours."""
+    if driver_id is None:
+        return system("receivable_ad_hoc", currency)
     return AccountRef("receivable", currency, driver_id=driver_id)
 
 

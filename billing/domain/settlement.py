@@ -9,6 +9,7 @@ from billing.domain.metering import Metered, periods_of
 from billing.domain.plan import AccountState, PostingPlan, plan_posting
 from billing.domain.postings import AccountRef, Posting, credit, debit, receivable, system, vat_account, wallet
 from billing.domain.waterfall import (
+    AD_HOC,
     CARD,
     OPEN_ACCESS,
     WALLET_SOURCES,
@@ -46,7 +47,7 @@ EARNED_IN: Mapping[LineKind, str | None] = {
 TIME_KINDS = frozenset({LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME, LineKind.IDLE_CAP})
 REVENUE_CODES = ("revenue_energy", "revenue_time", "revenue_fees")
 # The operator's own accounts a settlement can post to.
-SYSTEM_CODES = (*REVENUE_CODES, "vat_payable", "open_access_expense")
+SYSTEM_CODES = (*REVENUE_CODES, "vat_payable", "open_access_expense", "receivable_ad_hoc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class FreeRules:
 class Facts:
     """An ended session as it was read under its lock, with everything its settlement depends on.
 
+    `billing_model` is the contract type's, or `AD_HOC` for somebody without an account.
     `accounts` are ledger accounts by key: the driver's own, locked, and the system accounts there are. `metered` is
     None when the station never told the start or the end of it, `held_on_card` when nothing is held on a card.
     """
@@ -211,7 +213,7 @@ def decide(facts: Facts, rules: FreeRules) -> Free | Review | Bill:
     priced = _price(facts, metered) if facts.tariff_document else None
     if little and isinstance(priced, _Priced) and not priced.costs_time:
         return Free(little)
-    if facts.driver_id is None:
+    if facts.driver_id is None and facts.billing_model != AD_HOC:
         return Review("no_driver")
     if not facts.billing_model:
         return Review("no_contract")
@@ -300,7 +302,7 @@ def _payer(facts: Facts, source: str) -> AccountRef:
         return system("open_access_expense", facts.currency)
     if source in WALLET_SOURCES:
         return wallet(facts.driver_id or 0, facts.currency)
-    return receivable(facts.driver_id or 0, facts.currency)
+    return receivable(facts.driver_id, facts.currency)
 
 
 def earned(country: str, rated: RatedSession, payable: Payable) -> list[Posting]:

@@ -12,6 +12,8 @@ from decimal import Decimal
 WALLET_PROMO, WALLET_CASH, CARD, OPEN_ACCESS, DEBT = "wallet_promo", "wallet_cash", "card", "open_access", "debt"
 WALLET_SOURCES = frozenset({WALLET_PROMO, WALLET_CASH})
 PROMO, CASH = "promo", "cash"
+# How a session without an account is paid; every other billing model is a contract type's.
+AD_HOC = "ad_hoc"
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -87,11 +89,13 @@ def sources_of(
     """What a session under a contract type may draw on, in order. `wallet` are the wallet's own sources.
 
     A wallet driver's shortfall is debt, never a card. A card pays as far as it was held, what goes beyond is debt;
-    where nothing is held (any more) it is charged like a card on file.
+    where nothing is held (any more) it is charged like a card on file. Without an account there is only the card.
     """
     if billing_model == "open_access":
         return (Source(OPEN_ACCESS),)
     drawn = tuple(wallet) if wallet_use in ("draw_first", "only") else ()
+    if billing_model == AD_HOC:
+        return (Source(CARD, held_on_card),)
     if billing_model in ("postpaid", "preauth"):
         return (*drawn, Source(CARD, held_on_card))
     return drawn

@@ -1,3 +1,4 @@
+from billing.models.ad_hoc import AdHocSession
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.contract_migrations import ContractMigration, ContractMigrationRow
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
@@ -13,6 +14,7 @@ from billing.models.sessions import ChargingSession, MeterValue
 from billing.models.wallets import Hold, WalletLot
 
 __all__ = [
+    "AdHocSession",
     "Cdr",
     "CdrRevision",
     "ChargingSession",

@@ -31,6 +31,7 @@ class LedgerAccount(models.Model):
     class Code(models.TextChoices):
         WALLET = "wallet", _("Wallet")
         RECEIVABLE = "receivable", _("Receivable")
+        RECEIVABLE_AD_HOC = "receivable_ad_hoc", _("Receivable: ad hoc")
         PSP_CLEARING = "psp_clearing", _("Payment provider clearing")
         DISPUTED = "disputed", _("Withdrawn in disputes")
         BANK_CLEARING = "bank_clearing", _("Bank and cash clearing")

@@ -12,7 +12,7 @@ from common.states import Transitions
 
 
 class PaymentMethod(models.Model):
-    """A card the provider keeps for a driver."""
+    """A card the provider keeps for a driver; or, for as long as it takes, for one session without an account."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", _("Usable")
@@ -26,7 +26,20 @@ class PaymentMethod(models.Model):
     }
 
     driver = models.ForeignKey(
-        Driver, on_delete=models.PROTECT, related_name="payment_methods", verbose_name=_("driver")
+        Driver,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payment_methods",
+        verbose_name=_("driver"),
+    )
+    ad_hoc = models.OneToOneField(
+        "billing.AdHocSession",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="method",
+        verbose_name=_("ad hoc session"),
     )
     provider = models.CharField(_("provider"), max_length=20)
     provider_customer = models.CharField(max_length=100, blank=True)
@@ -51,6 +64,11 @@ class PaymentMethod(models.Model):
                 condition=models.Q(is_default=False) | models.Q(status="active"),
                 name="payment_method_default_is_usable",
             ),
+            models.CheckConstraint(
+                condition=models.Q(driver__isnull=False, ad_hoc__isnull=True)
+                | models.Q(driver__isnull=True, ad_hoc__isnull=False, is_default=False),
+                name="payment_method_is_a_drivers_or_ad_hoc",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -58,7 +76,8 @@ class PaymentMethod(models.Model):
 
 
 class Payment(models.Model):
-    """One intent to move money from a driver's card. One row, one idempotency key at the provider, many webhooks.
+    """One intent to move money from a card, a driver's or an ad hoc payer's. One row, one idempotency key at the
+    provider, many webhooks.
 
     Several attempts to collect one funding leg are several payments (`attempt` counts them), of which at most one is
     open. While it is open, `reread_at` says when the sweep asks the provider what became of it; an open payment without
@@ -96,7 +115,10 @@ class Payment(models.Model):
         PROVIDER = "provider", _("Payment provider not reachable")
 
     idempotency_key = models.CharField(_("key"), max_length=120, unique=True)
-    driver = models.ForeignKey(Driver, on_delete=models.PROTECT, related_name="payments", verbose_name=_("driver"))
+    # Empty where somebody without an account pays.
+    driver = models.ForeignKey(
+        Driver, on_delete=models.PROTECT, null=True, blank=True, related_name="payments", verbose_name=_("driver")
+    )
     purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose.choices)
     funding_leg = models.ForeignKey(
         "billing.FundingLeg", on_delete=models.PROTECT, null=True, blank=True, related_name="payments"
@@ -147,6 +169,10 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(purpose="session") | models.Q(funding_leg__isnull=False),
                 name="payment_for_session_names_its_leg",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(driver__isnull=False) | models.Q(purpose="session"),
+                name="payment_of_nobody_is_for_a_session",
             ),
             # Whatever else goes wrong, no leg is being charged twice at once.
             models.UniqueConstraint(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES
+from billing.selectors.ad_hoc_checks import AD_HOC_CHECKS
 from billing.selectors.book_chains import broken_chains, changed_transactions
 from billing.selectors.book_queries import CheckRow, nothing, query
 from billing.selectors.book_totals import broken_totals
@@ -344,4 +345,5 @@ CHECKS: list[CheckRow] = [
     *HOLD_CHECKS,
     *DISPUTE_CHECKS,
     *MIGRATION_CHECKS,
+    *AD_HOC_CHECKS,
 ]

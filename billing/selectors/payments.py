@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
-from billing.models import FundingLeg, Payment, PaymentMethod
+from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
 
 State = FundingLeg.State
 
@@ -64,8 +64,7 @@ def open_debt(driver_id: int) -> list[Collection]:
 def collection_of(leg_id: int) -> Collection:
     """The same of one leg, whatever its state."""
     leg = FundingLeg.objects.select_related("cdr__charging_session").prefetch_related(_PAYMENTS).get(pk=leg_id)
-    driver_id = leg.cdr.charging_session.driver_id
-    return _collection(leg, has_method=driver_id is not None and usable_methods(driver_id).exists())
+    return _collection(leg, has_method=methods_for(leg.cdr.charging_session).exists())
 
 
 def usable_methods(driver_id: int) -> QuerySet[PaymentMethod]:
@@ -73,6 +72,13 @@ def usable_methods(driver_id: int) -> QuerySet[PaymentMethod]:
     return PaymentMethod.objects.filter(driver_id=driver_id, status=PaymentMethod.Status.ACTIVE).order_by(
         "-is_default", "pk"
     )
+
+
+def methods_for(session: ChargingSession) -> QuerySet[PaymentMethod]:
+    """The cards that may pay for a session: its driver's, or the one of who charges without an account."""
+    if session.driver_id is not None:
+        return usable_methods(session.driver_id)
+    return PaymentMethod.objects.filter(ad_hoc__charging_session_id=session.pk, status=PaymentMethod.Status.ACTIVE)
 
 
 def saved_methods(driver_id: int) -> QuerySet[PaymentMethod]:

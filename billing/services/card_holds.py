@@ -14,7 +14,6 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.urls import reverse
 from django_q.tasks import async_task
 from djmoney.money import Money
 
@@ -25,8 +24,9 @@ from billing.models import ChargingSession, FundingLeg, Hold
 from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
+from billing.selectors.ad_hoc import confirmed_path
 from billing.selectors.hold_policies import amount_to_hold
-from billing.selectors.payments import OPEN_LEG_STATES, usable_methods
+from billing.selectors.payments import OPEN_LEG_STATES, methods_for
 from billing.services.hold_releases import (
     ask_to_release,
     claim_release,
@@ -55,16 +55,17 @@ USUAL_LIFETIME = timedelta(days=7)
 LOST_AFTER = timedelta(minutes=5)
 
 
-def ask_for_hold(session: ChargingSession, *, now: datetime) -> Hold | None:
+def ask_for_hold(session: ChargingSession, *, now: datetime, amount: Decimal | None = None) -> Hold | None:
     """Write down what is to be held for a session just created, limit what it may cost, and queue the asking.
 
-    In the caller's transaction. None when the driver has no usable card (any more).
+    `amount` is what the payer agreed to; by default what the hold policies say. In the caller's transaction. None when
+    there is no usable card (any more).
     """
-    return _claim(session, amount_to_hold(session), now)
+    return _claim(session, amount_to_hold(session) if amount is None else amount, now)
 
 
 def _claim(session: ChargingSession, amount: Decimal, now: datetime) -> Hold | None:
-    method = usable_methods(session.driver_id or 0).first()
+    method = methods_for(session).first()
     if method is None:
         return None
     attempt = session.holds.filter(source=Hold.Source.CARD).count() + 1
@@ -132,7 +133,7 @@ def _request(hold: Hold) -> PaymentRequest:
         method=hold.method.provider_reference,
         amount=_amount(hold),
         description=f"{settings.OPERATOR_NAME} #{session.pk}",
-        return_url=settings.SITE_URL + reverse("payment_return", args=[session.public_id]),
+        return_url=settings.SITE_URL + confirmed_path(session),
     )
 
 

@@ -1,12 +1,13 @@
 """Saved cards: how they come in through the provider's page, which one is used first, how they go."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from accounts.models import Driver
 from billing.models import PaymentMethod
-from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupState
+from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupResult, SetupState
 from billing.providers.registry import get_provider
 from billing.selectors.payments import open_legs, usable_methods
 from billing.selectors.undecided import undecided_sessions
@@ -66,7 +67,13 @@ def adopt_setup(*, provider: PaymentProvider, reference: str, driver_id: int | N
     None when no card was saved, or the setup was not made for one of our drivers (for `driver_id`, when given).
     Talks to the provider; raises RequestRefused for an unknown setup.
     """
-    setup = provider.fetch_setup(reference)
+    return adopt_result(provider, provider.fetch_setup(reference), driver_id=driver_id)
+
+
+def adopt_result(
+    provider: PaymentProvider, setup: SetupResult, *, driver_id: int | None = None
+) -> PaymentMethod | None:
+    """The same of a setup that has been read."""
     driver = Driver.objects.filter(public_id=setup.client_reference).first()
     if driver is None or setup.state is not SetupState.SUCCEEDED or setup.card is None:
         return None
@@ -142,12 +149,14 @@ def remove_method(*, driver_id: int, method_id: int) -> PaymentMethod:
     return method
 
 
-def refuse_method(*, driver_id: int, method_id: int) -> None:
+def refuse_method(*, driver_id: int | None, method_id: int) -> None:
     """The bank will never honour this card again: take it out of use, and another one comes first from now on.
 
-    In the caller's transaction. Locks: the driver's PaymentMethods.
+    `driver_id` is None for a card without an account, which no other stands in for.
+    In the caller's transaction. Locks: the driver's PaymentMethods, or that one.
     """
-    methods = lock_rows(PaymentMethod.objects.filter(driver_id=driver_id))
+    whose = Q(driver_id=driver_id) if driver_id is not None else Q(pk=method_id)
+    methods = lock_rows(PaymentMethod.objects.filter(whose))
     for method in methods:
         if method.pk == method_id and method.status == PaymentMethod.Status.ACTIVE:
             method.status = PaymentMethod.Status.REFUSED

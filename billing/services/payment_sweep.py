@@ -66,11 +66,13 @@ def _take_up(rows: QuerySet[Any], step: Callable[[int], object]) -> int:
 
 
 def legs_to_collect(now: datetime) -> QuerySet[FundingLeg]:
-    """Legs whose next attempt is due, and card legs whose task was lost; only of drivers who have a usable card."""
+    """Legs whose next attempt is due, and card legs whose task was lost; only where there is a usable card."""
     return FundingLeg.objects.filter(
         Q(state=FundingLeg.State.RETRYING, payments__next_attempt_at__lte=now)
         | Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD, cdr__created_at__lte=now - PATIENCE),
-        cdr__charging_session__driver__payment_methods__status=PaymentMethod.Status.ACTIVE,
+    ).filter(
+        Q(cdr__charging_session__driver__payment_methods__status=PaymentMethod.Status.ACTIVE)
+        | Q(cdr__charging_session__ad_hoc__method__status=PaymentMethod.Status.ACTIVE)
     )
 
 

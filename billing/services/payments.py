@@ -17,11 +17,12 @@ from djmoney.money import Money
 
 from billing.domain import retries
 from billing.domain.postings import credit, debit, receivable, system
-from billing.models import FundingLeg, LedgerTransaction, Payment, PaymentMethod, WalletLot
+from billing.models import ChargingSession, FundingLeg, LedgerTransaction, Payment, PaymentMethod, WalletLot
 from billing.providers.base import Decline, PaymentRequest, PaymentState, ProviderResult
 from billing.providers.errors import IdempotencyMismatch, ProviderUnavailable, RequestRefused
 from billing.providers.registry import get_provider
-from billing.selectors.payments import OPEN_LEG_SOURCES, usable_methods
+from billing.selectors.ad_hoc import confirmed_path
+from billing.selectors.payments import OPEN_LEG_SOURCES, methods_for
 from billing.services import ledger
 from billing.services.card_refunds import claim_surplus
 from billing.services.hold_captures import (
@@ -93,7 +94,7 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
     hold = hold_of(leg)
     if hold is not None and not may_capture(hold):
         return None
-    method = _next_method(session.driver_id, method_id) if hold is None else hold.method
+    method = _next_method(session, method_id) if hold is None else hold.method
     if method is None:
         return None
     attempt = leg.payments.count() + 1
@@ -126,11 +127,9 @@ def _may_attempt(leg: FundingLeg, moment: datetime, *, is_early: bool) -> bool:
     return leg.state == State.DUE and leg.source == FundingLeg.Source.CARD
 
 
-def _next_method(driver_id: int | None, preferred_id: int | None = None) -> PaymentMethod | None:
+def _next_method(session: ChargingSession, preferred_id: int | None = None) -> PaymentMethod | None:
     """The card to charge: the preferred one while it is usable, else the default, else the oldest usable one."""
-    if driver_id is None:
-        return None
-    usable = usable_methods(driver_id)
+    usable = methods_for(session)
     preferred = None if preferred_id is None else usable.filter(pk=preferred_id).first()
     return preferred or usable.first()
 
@@ -159,7 +158,7 @@ def _request(payment: Payment) -> PaymentRequest:
     elif payment.funding_leg is not None:
         session = payment.funding_leg.cdr.charging_session
         description = f"{settings.OPERATOR_NAME} #{session.pk}"
-        return_path = reverse("payment_return", args=[session.public_id])
+        return_path = confirmed_path(session)
     else:
         raise PaymentIncomplete
     return PaymentRequest(
@@ -249,6 +248,8 @@ def _record_success(payment: Payment, moment: datetime) -> None:
 
 def _credit_top_up(payment: Payment) -> LedgerTransaction:
     """The money is the driver's, as one cash lot that can go back to its card."""
+    if payment.driver_id is None:
+        raise PaymentIncomplete
     lot = credit_wallet(
         driver_id=payment.driver_id,
         amount=_amount(payment),
@@ -309,7 +310,8 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
 def _next_date(payment: Payment, moment: datetime) -> datetime | None:
     """When the declined payment's leg is tried next; None when it is given up."""
     if payment.decline_class == Payment.DeclineClass.HARD:
-        return moment if _next_method(payment.driver_id) else None
+        leg = payment.funding_leg
+        return moment if leg is not None and _next_method(leg.cdr.charging_session) else None
     declined = Payment.objects.filter(
         funding_leg_id=payment.funding_leg_id, method_id=payment.method_id, status=Payment.Status.FAILED
     ).order_by("pk")

@@ -14,11 +14,12 @@ from billing.models import Hold, Payment, ProviderEvent, Refund
 from billing.providers.base import PaymentProvider, PaymentState, ProviderNotice, ProviderResult
 from billing.providers.errors import RequestRefused
 from billing.providers.registry import get_provider
+from billing.services.ad_hoc import take_card
 from billing.services.card_holds import follow_hold_result
 from billing.services.card_refunds import record_refund_result
 from billing.services.disputes import record_dispute
 from billing.services.hold_captures import as_payment
-from billing.services.methods import adopt_setup
+from billing.services.methods import adopt_result
 from billing.services.payments import record_payment_result
 from common import clock
 
@@ -69,7 +70,8 @@ def process_event(*, event_id: int) -> ProviderEvent:
 def _follow(provider: PaymentProvider, event: ProviderEvent) -> str:
     """What came of it, in a few words; empty when it was what it said."""
     if event.subject == ProviderEvent.Subject.SETUP:
-        return "" if adopt_setup(provider=provider, reference=event.provider_reference) else "no card was saved"
+        setup = provider.fetch_setup(event.provider_reference)
+        return "" if adopt_result(provider, setup) or take_card(provider=provider, setup=setup) else "no card was saved"
     return follow(provider, event.subject, event.provider_reference)
 
 

@@ -280,7 +280,7 @@ def _payer(leg: FundingLeg, driver_id: int | None, currency: str) -> AccountRef:
         return wallet(driver_id or 0, currency)
     if leg.state == State.WRITTEN_OFF:
         return system("bad_debt", currency)
-    return receivable(driver_id or 0, currency)
+    return receivable(driver_id, currency)
 
 
 def _rate_row(rate: RateAmounts) -> dict[str, Any]:

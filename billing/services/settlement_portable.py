@@ -6,7 +6,7 @@ from billing.domain.metering import Metered
 from billing.domain.plan import AccountState, PostingPlan
 from billing.domain.postings import receivable, wallet
 from billing.domain.settlement import SYSTEM_CODES, Facts, HeldAmount
-from billing.domain.waterfall import Source
+from billing.domain.waterfall import AD_HOC, Source
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount
 from billing.services.accounts import state_of
 from billing.services.ledger_writer import write_posting
@@ -31,7 +31,7 @@ def read_facts(session_ids: Sequence[int]) -> list[Facts]:
     ]
     sessions = list(
         ChargingSession.objects.filter(pk__in=due)
-        .select_related("tariff_version", "connector", "contract__contract_type", "charge_point__location")
+        .select_related("tariff_version", "connector", "contract__contract_type", "charge_point__location", "ad_hoc")
         .order_by("pk")
     )
     own_keys = {
@@ -57,7 +57,7 @@ def _facts(session: ChargingSession, states: Mapping[str, AccountState], system:
         public_id=str(session.public_id),
         review_reason=session.review_reason,
         driver_id=session.driver_id,
-        billing_model=contract_type.billing_model if contract_type else "",
+        billing_model=AD_HOC if hasattr(session, "ad_hoc") else contract_type.billing_model if contract_type else "",
         wallet_use=contract_type.wallet_use if contract_type else "",
         currency=session.currency,
         vat_percent=session.vat_percent,

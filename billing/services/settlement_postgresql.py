@@ -55,7 +55,8 @@ _READ = """
 SELECT json_build_array(
     (
         SELECT json_object_agg(session.id, json_build_array(
-            contract_type.billing_model, contract_type.wallet_use, location.country, location.time_zone,
+            CASE WHEN ad_hoc.id IS NULL THEN contract_type.billing_model ELSE 'ad_hoc' END, contract_type.wallet_use,
+            location.country, location.time_zone,
             connector.max_power_w,
             (
                 SELECT json_agg(json_build_array(occurred_at, measurand, value::text) ORDER BY occurred_at, id)
@@ -77,6 +78,7 @@ SELECT json_build_array(
         JOIN locations_chargepoint charge_point ON charge_point.id = session.charge_point_id
         JOIN locations_location location ON location.id = charge_point.location_id
         LEFT JOIN locations_connector connector ON connector.id = session.connector_id
+        LEFT JOIN billing_adhocsession ad_hoc ON ad_hoc.charging_session_id = session.id
         LEFT JOIN accounts_contract contract ON contract.id = session.contract_id
         LEFT JOIN accounts_contracttype contract_type ON contract_type.id = contract.contract_type_id
         WHERE session.id = ANY(ARRAY(SELECT unnest(%s::int[])))
@@ -92,7 +94,8 @@ SELECT json_build_array(
     (
         SELECT json_agg(json_build_array(currency, id, key)) FROM billing_ledgeraccount
         WHERE currency = ANY(ARRAY(SELECT unnest(%s::text[]))) AND driver_id IS NULL AND code IN (
-            'revenue_energy', 'revenue_time', 'revenue_fees', 'vat_payable', 'open_access_expense'
+            'revenue_energy', 'revenue_time', 'revenue_fees', 'vat_payable', 'open_access_expense',
+            'receivable_ad_hoc'
         )
     )
 )::text

@@ -18,10 +18,11 @@ State = FundingLeg.State
 
 
 @transaction.atomic
-def write_off_leg(*, leg_id: int, actor_id: int, reason: str) -> FundingLeg:
+def write_off_leg(*, leg_id: int, actor_id: int | None, reason: str) -> FundingLeg:
     """Give up what a leg still owes: posted Dr bad_debt, Cr receivable; nothing tries to collect it any more.
 
-    A repeat is a no-op. A payment that comes in after all takes it back (`recover_write_off`).
+    `actor_id` is None where a rule gives it up (billing.services.ad_hoc). A repeat is a no-op. A payment that comes in
+    after all takes it back (`recover_write_off`).
     Locks: the ChargingSession, its FundingLegs, the receivable. Raises ReasonMissing, NotWrittenOff.
     """
     if not reason.strip():
@@ -30,7 +31,7 @@ def write_off_leg(*, leg_id: int, actor_id: int, reason: str) -> FundingLeg:
     if leg.state == State.WRITTEN_OFF:
         return leg
     session, currency = leg.cdr.charging_session, leg.cdr.currency
-    if session.driver_id is None or not may_step(FundingLeg.TRANSITIONS, leg.state, State.WRITTEN_OFF):
+    if not may_step(FundingLeg.TRANSITIONS, leg.state, State.WRITTEN_OFF):
         raise NotWrittenOff
     leg = mark_leg(leg_id=leg_id, state=State.WRITTEN_OFF)
     leg.payments.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)

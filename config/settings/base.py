@@ -241,6 +241,9 @@ SESSION_FREE_BELOW_SECONDS = env.int("SESSION_FREE_BELOW_SECONDS", default=120)
 SESSION_FREE_BELOW_WH = env.int("SESSION_FREE_BELOW_WH", default=200)
 SESSION_FREE_STAY_SECONDS = env.int("SESSION_FREE_STAY_SECONDS", default=600)
 
+# Starts without an account from one network address, against those who only try.
+AD_HOC_STARTS_PER_TEN_MINUTES = env.int("AD_HOC_STARTS_PER_TEN_MINUTES", default=20)
+
 # Where market prices may be fetched from: directories, and beginnings of https addresses.
 PRICE_SERIES_SOURCES: list[str] = env.list("PRICE_SERIES_SOURCES", default=[])
 PRICE_SERIES_ALLOW_LOOPBACK = False

@@ -12,6 +12,8 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import Driver
 from billing.models import ChargingSession
 from common import clock
+from config.forms.ad_hoc import PayForm
+from config.selectors.ad_hoc import offer_or_none
 from config.selectors.driver_sessions import OPEN
 from config.selectors.stations import connectors_in_service, priced_connectors, public_locations
 from config.views.access import contract_of, driver_of, wants_rows_only
@@ -52,7 +54,7 @@ def station(request: HttpRequest, code: str) -> HttpResponse:
     rows = priced_connectors(
         connectors_in_service().filter(charge_point__location=location),
         contract=contract_of(driver),
-        channel=ChargingSession.Channel.APP,
+        channel=channel_of(driver),
         at=clock.now(),
     )
     return render(request, "site/station.html", {"location": location, "rows": rows, "driver": driver})
@@ -64,14 +66,16 @@ def connector(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "site/connector.html", connector_context(code, driver_of(request)))
 
 
+def channel_of(driver: Driver | None) -> str:
+    """Whose price is shown: a driver's, or what anybody pays without an account."""
+    return ChargingSession.Channel.AD_HOC if driver is None else ChargingSession.Channel.APP
+
+
 def connector_context(code: str, driver: Driver | None) -> dict[str, Any]:
     """Everything the connector page shows this driver. Raises Http404 for a code no connector in service has."""
-    contract = contract_of(driver)
+    contract, now = contract_of(driver), clock.now()
     rows = priced_connectors(
-        connectors_in_service().filter(code=code.upper()),
-        contract=contract,
-        channel=ChargingSession.Channel.APP,
-        at=clock.now(),
+        connectors_in_service().filter(code=code.upper()), contract=contract, channel=channel_of(driver), at=now
     )
     if not rows:
         raise Http404
@@ -82,6 +86,8 @@ def connector_context(code: str, driver: Driver | None) -> dict[str, Any]:
         "card": rows[0].card,
         "driver": driver,
         "contract": contract,
+        "offer": offer_or_none(connector, now) if driver is None else None,
+        "form": PayForm(),
         "own_session": present
         if present is not None and driver is not None and present.driver_id == driver.pk
         else None,

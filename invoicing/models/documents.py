@@ -42,7 +42,10 @@ class Document(models.Model):
     legal_entity = models.ForeignKey(
         LegalEntity, on_delete=models.PROTECT, related_name="documents", verbose_name=_("seller")
     )
-    driver = models.ForeignKey(Driver, on_delete=models.PROTECT, related_name="documents", verbose_name=_("driver"))
+    # Empty where somebody without an account paid.
+    driver = models.ForeignKey(
+        Driver, on_delete=models.PROTECT, null=True, blank=True, related_name="documents", verbose_name=_("driver")
+    )
     cdr = models.OneToOneField(
         Cdr, on_delete=models.PROTECT, null=True, blank=True, related_name="receipt", verbose_name=_("session")
     )

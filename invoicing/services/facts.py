@@ -20,7 +20,8 @@ from typing import Any
 from django.utils import translation
 
 from accounts.models import Driver
-from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Payment, PaymentMethod
+from billing.models import AdHocSession, Cdr, ChargingSession, CostLine, FundingLeg, Payment
+from billing.selectors.payments import methods_for
 from common import clock
 from invoicing.domain.lines import PaperLine, RatedLine, RateTotal, paper_lines, with_vat
 from invoicing.errors import LinesDoNotAddUp
@@ -35,7 +36,8 @@ from tariffs.models import TariffVersion
 class ReceiptFacts:
     """Everything a receipt freezes. `lines` and `totals` agree with each other and with the Cdr to the cent."""
 
-    driver: Driver
+    driver: Driver | None
+    language: str
     legal_entity: LegalEntity
     seller: dict[str, str]
     buyer: dict[str, str]
@@ -47,7 +49,7 @@ class ReceiptFacts:
 
 
 def receipt_facts(cdr: Cdr) -> ReceiptFacts:
-    """In words of the driver's language. Raises LinesDoNotAddUp when the Cdr's lines, totals and columns disagree."""
+    """In words of the payer's language. Raises LinesDoNotAddUp when the Cdr's lines, totals and columns disagree."""
     session = ChargingSession.objects.select_related(
         "charge_point__location__legal_entity",
         "connector",
@@ -56,19 +58,23 @@ def receipt_facts(cdr: Cdr) -> ReceiptFacts:
         "token",
         "tariff_version__tariff",
         "tariff_assignment",
+        "ad_hoc",
     ).get(pk=cdr.charging_session_id)
     location = session.charge_point.location
-    if session.driver is None or session.ended_at is None:
+    ad_hoc: AdHocSession | None = getattr(session, "ad_hoc", None)
+    payer = session.driver or ad_hoc
+    if payer is None or session.ended_at is None:
         # Settlement bills neither a session that runs nor one of nobody.
         raise LinesDoNotAddUp
     totals = rate_totals(cdr)
-    with translation.override(session.driver.language):
+    with translation.override(payer.language):
         rated = _rated_lines(cdr, session.tariff_version)
     return ReceiptFacts(
         driver=session.driver,
+        language=payer.language,
         legal_entity=location.legal_entity,
         seller=_seller(location.legal_entity),
-        buyer=_buyer(session.driver),
+        buyer=_buyer(session.driver, email=payer.email),
         supplied_on=clock.local_date(session.ended_at, location.time_zone),
         country=location.country,
         lines=paper_lines(rated, totals, cdr.currency),
@@ -82,7 +88,7 @@ def receipt_facts(cdr: Cdr) -> ReceiptFacts:
                 "token": session.token.label if session.token else "",
             },
             "tariff": _tariff(session),
-            "payment": _payment(cdr, session.driver),
+            "payment": _payment(cdr),
         },
     )
 
@@ -127,9 +133,10 @@ def _seller(entity: LegalEntity) -> dict[str, str]:
     return {name: getattr(entity, name) for name in names}
 
 
-def _buyer(driver: Driver) -> dict[str, str]:
-    names = ("name", "address", "postal_code", "city", "country", "email")
-    return {name: getattr(driver, name) for name in names}
+def _buyer(driver: Driver | None, *, email: str) -> dict[str, str]:
+    """A simplified invoice need not name its buyer, and who pays without an account has told nothing but an address."""
+    names = ("name", "address", "postal_code", "city", "country")
+    return {name: getattr(driver, name, "") for name in names} | {"email": email}
 
 
 def _session(session: ChargingSession, cdr: Cdr, location: Location) -> dict[str, Any]:
@@ -172,14 +179,14 @@ def _tariff(session: ChargingSession) -> dict[str, Any]:
     }
 
 
-def _payment(cdr: Cdr, driver: Driver) -> list[dict[str, str]]:
+def _payment(cdr: Cdr) -> list[dict[str, str]]:
     succeeded = {
         payment.funding_leg_id: payment
         for payment in Payment.objects.filter(funding_leg__cdr=cdr, status=Payment.Status.SUCCEEDED).select_related(
             "method"
         )
     }
-    usual = PaymentMethod.objects.filter(driver=driver, is_default=True, status=PaymentMethod.Status.ACTIVE).first()
+    usual = methods_for(cdr.charging_session).first()
     rows = []
     for leg in cdr.legs.order_by("seq"):
         payment = succeeded.get(leg.pk)

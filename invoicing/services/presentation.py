@@ -168,7 +168,8 @@ def _seller(seller: dict[str, str]) -> Party:
 
 
 def _buyer(buyer: dict[str, str]) -> Party:
-    return Party(name=buyer["name"], lines=tuple(filter(None, [*_address(buyer), buyer["email"]])))
+    name = buyer["name"] or pgettext("document", "Customer without an account")
+    return Party(name=name, lines=tuple(filter(None, [*_address(buyer), buyer["email"]])))
 
 
 def _address(party: dict[str, str]) -> list[str]:

@@ -6,7 +6,8 @@ from django.urls import reverse
 from django.utils import translation
 from django_q.tasks import async_task
 
-from billing.models import Cdr
+from billing.models import AdHocSession, Cdr
+from billing.selectors.ad_hoc import link_of
 from common.locking import lock_row
 from common.states import check_step
 from invoicing.domain.lines import PaperLine, RateTotal
@@ -43,16 +44,25 @@ def issue_receipt(*, cdr_id: int) -> Document:
         net=cdr.net,
         vat=cdr.vat,
         gross=cdr.gross,
-        language=facts.driver.language,
+        language=facts.language,
         seller=facts.seller,
         buyer=facts.buyer,
     )
-    document.content = {**facts.content, "online": settings.SITE_URL + reverse("document", args=[document.public_id])}
+    document.content = {**facts.content, "online": settings.SITE_URL + _page_of(document, cdr)}
     document.save()
     _write_lines(document, facts)
     _seal(document)
     async_task("invoicing.tasks.render_document", document.pk)
+    if facts.driver is None and facts.buyer["email"]:
+        async_task("invoicing.tasks.mail_ad_hoc_receipt", document.pk)
     return document
+
+
+def _page_of(document: Document, cdr: Cdr) -> str:
+    order = AdHocSession.objects.filter(charging_session_id=cdr.charging_session_id).first()
+    if order is not None:
+        return reverse("ad_hoc_receipt", args=[link_of(order)])
+    return reverse("document", args=[document.public_id])
 
 
 def _write_lines(document: Document, facts: ReceiptFacts) -> None:

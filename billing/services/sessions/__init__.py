@@ -12,7 +12,7 @@ from billing.services.sessions.ending import (
     stop_session,
 )
 from billing.services.sessions.metering import record_meter_values
-from billing.services.sessions.requesting import request_start, request_stop
+from billing.services.sessions.requesting import request_ad_hoc_start, request_start, request_stop
 from billing.services.sessions.starting import start_session
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "close_overdue_sessions",
     "connector_status",
     "record_meter_values",
+    "request_ad_hoc_start",
     "request_start",
     "request_stop",
     "start_session",

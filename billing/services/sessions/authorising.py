@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from billing.domain.answers import Authorization
+from billing.models import AdHocSession
 from billing.services.admission import admit, usable_token
 from common.errors import Refused
 from locations.models import Connector
@@ -14,6 +15,13 @@ def authorize(*, charge_point_id: int, id_tag: str, at: datetime) -> Authorizati
     The connector is not known yet, so funds are judged by the cheapest power class of the charge point; the start
     judges again.
     """
+    if AdHocSession.objects.filter(
+        charging_session__charge_point_id=charge_point_id,
+        charging_session__id_tag__iexact=id_tag.strip(),
+        charging_session__status__in=["requested", "active", "finishing"],
+    ).exists():
+        # Asked to start, the charge point asks back about the id tag it was given.
+        return Authorization(accepted=True)
     classes = Connector.objects.filter(charge_point_id=charge_point_id).values_list("power_class", flat=True)
     power_class = min(classes, key=["AC", "DC", "HPC"].index, default="AC")
     try:

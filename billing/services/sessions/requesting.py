@@ -1,4 +1,4 @@
-"""Starts and stops asked for by people: the driver's site, the operator's portal."""
+"""Starts and stops asked for by people: the driver's site, the operator's portal, the page behind a QR code."""
 
 from datetime import timedelta
 
@@ -9,11 +9,12 @@ from accounts.models import Driver
 from accounts.services import audit
 from accounts.services.tokens import issue_app_token
 from billing.admission_errors import ChargePointOffline, ConnectorBusy, ConnectorNotReady, SessionNotRunning
-from billing.models import ChargingSession
+from billing.models import AdHocSession, ChargingSession
 from billing.services.admission import admit, terms_for
 from billing.services.card_holds import ask_for_hold
 from billing.services.sessions.starting import reserve_in_wallet
 from common import clock
+from common.ids import new_code
 from common.locking import lock_row
 from locations.models import ChargePoint, Connector
 
@@ -34,26 +35,18 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     """
     driver = lock_row(Driver.objects.filter(pk=driver_id), is_shareable=True)
     now = clock.now()
-    connector = lock_row(Connector.objects.filter(pk=connector_id).select_related("charge_point__location"))
+    connector = lock_connector(connector_id)
     if driver.status != Driver.Status.ACTIVE:
         raise DriverBlocked
-    present = ChargingSession.objects.filter(
-        connector=connector, status__in=["requested", "active", "finishing"]
-    ).first()
-    if present is not None:
-        if present.driver_id == driver_id and present.status == ChargingSession.Status.REQUESTED:
-            return present
-        raise ConnectorBusy
-    charge_point = connector.charge_point
-    if charge_point.admission != ChargePoint.Admission.ADMITTED or connector.status not in Connector.READY_TO_START:
-        raise ConnectorNotReady
-    if not charge_point.is_connected:
-        raise ChargePointOffline
+    present = session_at(connector)
+    if present is not None and present.driver_id == driver_id and present.status == ChargingSession.Status.REQUESTED:
+        return present
+    check_ready(connector)
     admission = admit(driver_id=driver_id, at=now, power_class=connector.power_class)
     terms = terms_for(connector=connector, contract=admission.contract, channel=channel, at=now)
     token = issue_app_token(driver_id=driver_id)
     session = ChargingSession.objects.create(
-        charge_point=charge_point,
+        charge_point=connector.charge_point,
         connector=connector,
         id_tag=token.id_tag,
         token=token,
@@ -71,6 +64,60 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     if admission.wallet_hold:
         reserve_in_wallet(session, admission.wallet_hold, now=now)
     return session
+
+
+@transaction.atomic
+def request_ad_hoc_start(*, order: AdHocSession) -> ChargingSession:
+    """Begin the session of somebody without an account, at the price they agreed to, and ask their bank for the hold.
+
+    In the caller's transaction, which has locked the AdHocSession and kept its card. The charge point is asked when
+    the bank has agreed. Locks: the Connector, so that of two payers one gets it. Raises ConnectorBusy,
+    ConnectorNotReady, ChargePointOffline; after a refusal nothing has changed.
+    """
+    now = clock.now()
+    connector = lock_connector(order.connector_id)
+    check_ready(connector)
+    session = ChargingSession.objects.create(
+        charge_point=connector.charge_point,
+        connector=connector,
+        id_tag=f"AH{new_code(16)}",
+        channel=ChargingSession.Channel.AD_HOC,
+        tariff_version=order.tariff_version,
+        tariff_digest=order.tariff_version.digest,
+        tariff_assignment=order.tariff_assignment,
+        tariff_trace=order.tariff_trace,
+        rating_inputs=order.rating_inputs,
+        currency=order.currency,
+        vat_percent=order.vat_percent,
+        status=ChargingSession.Status.REQUESTED,
+        requested_at=now,
+        start_deadline_at=now + START_WITHIN,
+    )
+    order.charging_session = session
+    order.save(update_fields=["charging_session"])
+    ask_for_hold(session, now=now, amount=order.hold_amount)
+    return session
+
+
+def lock_connector(connector_id: int) -> Connector:
+    return lock_row(Connector.objects.filter(pk=connector_id).select_related("charge_point__location"))
+
+
+def session_at(connector: Connector) -> ChargingSession | None:
+    """The open session at a connector."""
+    open_sessions = ChargingSession.objects.filter(connector=connector, status__in=["requested", "active", "finishing"])
+    return open_sessions.first()
+
+
+def check_ready(connector: Connector) -> None:
+    """Raises ConnectorBusy, ConnectorNotReady, ChargePointOffline where no start can be asked for now."""
+    charge_point = connector.charge_point
+    if session_at(connector) is not None:
+        raise ConnectorBusy
+    if charge_point.admission != ChargePoint.Admission.ADMITTED or connector.status not in Connector.READY_TO_START:
+        raise ConnectorNotReady
+    if not charge_point.is_connected:
+        raise ChargePointOffline
 
 
 @transaction.atomic

@@ -21,4 +21,4 @@ def judged(station: Station, id_tag: str, at: datetime) -> dict[str, Any]:
     answer = sessions.authorize(charge_point_id=station.charge_point_id, id_tag=id_tag, at=at)
     if not answer.accepted:
         return id_token_info(answer.code)
-    return id_token_info("accepted", group=f"DRIVER-{answer.driver_id}")
+    return id_token_info("accepted", group=f"DRIVER-{answer.driver_id}" if answer.driver_id is not None else "")

@@ -125,6 +125,9 @@ def _id_token_info(station: Station, id_tag: str, told: Told, received_at: datet
     is_payer = session is not None and session.id_tag.casefold() == id_tag.casefold()
     if is_payer and session is not None and session.status == ChargingSession.Status.ACTIVE and session.review_reason:
         return id_token_info(session.review_reason)
-    if is_payer and session is not None and session.driver_id is not None and not session.review_reason:
-        return id_token_info("accepted", group=f"DRIVER-{session.driver_id}")
+    if is_payer and session is not None and not session.review_reason:
+        if session.driver_id is not None:
+            return id_token_info("accepted", group=f"DRIVER-{session.driver_id}")
+        if session.channel == ChargingSession.Channel.AD_HOC:
+            return id_token_info("accepted")
     return judged(station, id_tag, received_at)

@@ -8,12 +8,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.test import override_settings
 
 from accounts.models import Driver
 from billing.domain.postings import DEBIT_CODES, OWNER_CODES, system
-from billing.models import ChargingSession, FakeProviderObject, Hold, LedgerAccount, LedgerTransaction, Refund
+from billing.models import (
+    AdHocSession,
+    ChargingSession,
+    FakeProviderObject,
+    Hold,
+    LedgerAccount,
+    LedgerTransaction,
+    Refund,
+)
 from billing.providers.fake import bank, disputes
 from billing.services.card_holds import ask_for_hold
 from billing.services.card_refunds import pay_out_refund, send_refund
@@ -28,9 +37,12 @@ from billing.services.wallet_closing import close_wallet
 from billing.services.wallets import adjust_wallet, credit_wallet
 from billing.services.write_offs import write_off_leg
 from common import clock
+from tests.billing.ad_hoc.world import catch_up, charging, session_of
 from tests.billing.factories import NOON, EndedSessionFactory, eur, fill_wallet, meter
 from tests.billing.payments.world import save_card, work_off_queue
 from tests.billing.refunds.world import billed_session, paid_session
+from tests.billing.sessions.conftest import NOON as NOON_AT_THE_STAND
+from tests.billing.sessions.conftest import stand_with
 from tests.billing.wallets.world import top_up_of, wallet_driver
 from tests.factories import DriverFactory, StaffFactory, TariffVersionFactory, component, element, tariff_document
 
@@ -213,6 +225,44 @@ def recover() -> str:
     return "write_off_recovered"
 
 
+def without_account(minutes: int, energy_wh: str) -> ChargingSession:
+    with time_machine.travel(NOON_AT_THE_STAND, tick=False) as now:
+        stand = stand_with()
+        order = charging(stand)
+        now.shift(timedelta(minutes=minutes))
+        stand.stop(session_of(order).pk, minutes, energy_wh)
+        catch_up()
+    return session_of(order)
+
+
+def settle_without_account() -> str:
+    session = EndedSessionFactory(contract=None, driver=None, channel="ad_hoc")
+    AdHocSession.objects.create(
+        connector=session.connector,
+        tariff_version=session.tariff_version,
+        currency="EUR",
+        vat_percent=19,
+        hold_amount=25,
+        price_digest="recipe",
+        agreed_at=NOON,
+        pay_by=NOON + timedelta(minutes=15),
+        charging_session=session,
+    )
+    settle_session(session_id=session.pk)
+    return "session_settled"
+
+
+def capture_without_account() -> str:
+    # 10.20 at 0.40 net and 19 %.
+    without_account(180, "21429")
+    return "card_payment"
+
+
+def give_up_without_account() -> str:
+    without_account(360, "60000")
+    return "debt_written_off"
+
+
 def correct() -> str:
     session = paid_session()
     correction = draft_correction(
@@ -265,6 +315,9 @@ SCENARIOS: dict[str, Scenario] = {
     "A dispute is lost and the operator bears it": lambda: dispute(is_won=False, bearer="loss"),
     "A card refund that failed is paid out by bank transfer": pay_out,
     "What cannot be collected is written off": write_off,
+    "A session without an account ends": settle_without_account,
+    "The amount held without an account is captured": capture_without_account,
+    "A session without an account costs more than was held": give_up_without_account,
     "What was written off is paid after all": recover,
     "A tariff is corrected as of a past moment": correct,
 }
