@@ -298,7 +298,7 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
     _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
     _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
     # With another card at hand the next attempt is now: it is the one to hear of.
-    if payment.funding_leg and next_attempt_at != moment:
+    if payment.funding_leg and payment.driver_id is not None and next_attempt_at != moment:
         queue_mail(
             driver_id=payment.driver_id,
             kind=MailKind.PAYMENT_FAILED,
@@ -329,7 +329,7 @@ def _record_waiting(payment: Payment, status: str, result: ProviderResult, momen
     payment.save(update_fields=["provider_reference", "status", "action_url", "reread_at"])
     if status == Payment.Status.REQUIRES_ACTION:
         _move_leg(payment, State.REQUIRES_ACTION)
-        if is_news:
+        if is_news and payment.driver_id is not None:
             queue_mail(
                 driver_id=payment.driver_id,
                 kind=MailKind.ACTION_REQUIRED,

@@ -44,7 +44,8 @@ def render_document(*, document_id: int) -> Document | None:
 def _seal(document: Document, claimed_at: datetime, **pdf: str) -> None:
     """Keep the PDF's name and digest, and have it mailed to its driver."""
     mine = Document.objects.filter(pk=document.pk, pdf_claimed_at=claimed_at, pdf_digest="")
-    if mine.update(**pdf, rendered_at=clock.now()) and document.cdr is not None:
+    is_new = mine.update(**pdf, rendered_at=clock.now())
+    if is_new and document.cdr is not None and document.driver_id is not None:
         queue_mail(
             driver_id=document.driver_id,
             kind=Kind.RECEIPT,
