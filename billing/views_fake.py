@@ -69,7 +69,7 @@ def setup_page(request: HttpRequest, token: str) -> HttpResponse:
     return render(
         request,
         "billing/pay/card.html",
-        {"form": form, "cards": TEST_CARDS, "return_url": return_url},
+        {"form": form, "cards": TEST_CARDS, "return_url": return_url, "notice": setup.data.get("notice", "")},
         status=400 if form.errors else 200,
     )
 

@@ -87,12 +87,16 @@ class CustomerUpdate:
 
 @dataclass(frozen=True, slots=True)
 class SetupRequest:
-    """`client_reference` is our name of the person; it comes back with the card, so that nobody adopts another's."""
+    """`client_reference` is our name of the person; it comes back with the card, so that nobody adopts another's.
+
+    `notice` is what the page says the card is for, where it is not for charging it later.
+    """
 
     idempotency_key: str
     customer: str
     client_reference: str
     return_url: str
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

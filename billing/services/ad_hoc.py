@@ -29,6 +29,7 @@ from billing.services.sessions.requesting import check_ready, lock_connector, re
 from billing.services.write_offs import write_off_leg
 from common import clock
 from common.errors import Refused
+from common.formats import money_words
 from common.ids import new_secret
 from common.locking import lock_row
 from locations.models import Connector
@@ -145,6 +146,8 @@ def card_page(*, order: AdHocSession, return_url: str) -> str:
             customer=customer,
             client_reference=reference,
             return_url=return_url,
+            notice=_("%(amount)s will be reserved. Only what you charge is taken; the rest is released.")
+            % {"amount": money_words(order.hold_amount, order.currency)},
         )
     )
     return page.url

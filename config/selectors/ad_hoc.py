@@ -20,6 +20,8 @@ class AdHocLive(LiveSession):
     """`waits`: something is still to come that no charge point tells of: the bank's word, or letting go."""
 
     waits: bool = False
+    # The bank has not agreed yet, so the charge point has not been asked.
+    is_asking: bool = False
 
     @property
     def is_settling(self) -> bool:
@@ -37,7 +39,8 @@ def ad_hoc_live(order: AdHocSession, now: datetime) -> AdHocLive | None:
     is_late = session.status == Status.REQUESTED and has_lapsed(session, now)
     state = "-".join([figures.state, *(hold.status for hold in holds), "late" if is_late else ""])
     waits = session.status == Status.REQUESTED or (is_held and not figures.is_open)
-    return AdHocLive(session=session, seconds=figures.seconds, state=state, waits=waits)
+    is_asking = any(hold.status in (Hold.Status.ASKED, Hold.Status.REQUIRES_ACTION) for hold in holds)
+    return AdHocLive(session=session, seconds=figures.seconds, state=state, waits=waits, is_asking=is_asking)
 
 
 def has_lapsed(session: ChargingSession, now: datetime) -> bool:

@@ -112,10 +112,17 @@ def change_customer(*, key: str, reference: str, name: str, email: str) -> None:
 
 
 @transaction.atomic
-def open_setup(*, key: str, customer: str, client_reference: str, return_url: str) -> FakeProviderObject:
-    """data: customer, client_reference, return_url, expires_at; later card (reference) and test_card (its name)."""
+def open_setup(
+    *, key: str, customer: str, client_reference: str, return_url: str, notice: str = ""
+) -> FakeProviderObject:
+    """data: customer, client_reference, return_url, notice, expires_at; later card, test_card (its name)."""
     find(Kind.CUSTOMER, customer)
-    request = {"customer": customer, "client_reference": client_reference, "return_url": return_url}
+    request = {
+        "customer": customer,
+        "client_reference": client_reference,
+        "return_url": return_url,
+        "notice": notice,
+    }
     expires_at = (clock.now() + SETUP_LASTS).isoformat()
     return _remember(
         Kind.SETUP, key=key, request=request, make=lambda: (SetupState.OPEN, {**request, "expires_at": expires_at})

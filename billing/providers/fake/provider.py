@@ -69,6 +69,7 @@ class FakeProvider:
             customer=request.customer,
             client_reference=request.client_reference,
             return_url=request.return_url,
+            notice=request.notice,
         )
         # On the host the person came from, whatever this site calls itself.
         return SetupPage(setup.reference, urljoin(request.return_url, reverse("fake_setup", args=[setup.reference])))

@@ -91,6 +91,7 @@ class StripeProvider:
                     # The braces are Stripe's: it puts the reference there.
                     "success_url": f"{request.return_url}?setup={{CHECKOUT_SESSION_ID}}",
                     "cancel_url": f"{request.return_url}?setup={{CHECKOUT_SESSION_ID}}",
+                    **({"custom_text": {"submit": {"message": request.notice}}} if request.notice else {}),
                 },
                 {"idempotency_key": request.idempotency_key},
             )
