@@ -131,7 +131,9 @@ def _book(dispute: Dispute, result: DisputeResult) -> None:
         )
     left = dispute.withdrawn - dispute.reinstated
     if dispute.status == Status.LOST and dispute.loss_id is None and left > 0:
-        dispute.lost_as = settings.DISPUTES_LOST
+        # Who paid without an account cannot be asked to pay again.
+        has_customer = dispute.payment.driver_id is not None
+        dispute.lost_as = settings.DISPUTES_LOST if has_customer else LostAs.LOSS
         dispute.loss = _post(
             dispute,
             "lost",

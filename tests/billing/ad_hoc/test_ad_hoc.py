@@ -31,6 +31,7 @@ from tests.billing.ad_hoc.world import (
     paid,
     session_of,
 )
+from tests.billing.payments.held import look
 from tests.billing.payments.world import queued, work_off_queue
 from tests.billing.sessions.conftest import NOON, Stand, stand_with
 from tests.factories import StaffFactory, TariffVersionFactory, component, element, tariff_document
@@ -143,6 +144,7 @@ def test_the_bank_wants_a_word_with_the_payer(stand: Stand, now) -> None:
     bank.answer_bank(payment_reference=hold.provider_reference, is_confirmed=True)
     work_off_queue()
     assert Hold.objects.get().status == "active"
+    look()
     assert session_of(order).commands.count() == 1
 
 

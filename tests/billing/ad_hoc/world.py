@@ -14,6 +14,7 @@ from billing.services.payment_sweep import sweep_payments
 from billing.tasks import sweep
 from common import clock
 from locations.models import Connector
+from tests.billing.payments.held import look
 from tests.billing.payments.world import GOOD_UNTIL, charged_at_bank, work_off_queue
 from tests.billing.sessions.conftest import Stand
 
@@ -63,8 +64,9 @@ def charging(stand: Stand, card: str = "visa", **values: Any) -> AdHocSession:
 
 
 def catch_up() -> None:
-    """What the workers do within a minute or two."""
+    """What workers and gateways do within a minute or two."""
     work_off_queue()
+    look()
     sweep()
     sweep_payments(clock.now())
     sweep()

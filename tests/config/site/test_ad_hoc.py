@@ -20,6 +20,7 @@ from locations.models import Connector
 from ocpp_gateway.models import Command
 from tariffs.models import TariffAssignment
 from tests.billing.ad_hoc.world import agreed, catch_up, charging, paid, session_of
+from tests.billing.payments.held import look
 from tests.billing.payments.world import work_off_queue
 from tests.billing.sessions.conftest import NOON, Stand, stand_with
 from tests.config.site.reading import text, words
@@ -87,6 +88,7 @@ def test_from_the_code_to_the_charge_point(stand: Stand) -> None:
     assert own_page == reverse("ad_hoc", args=[link_of(order)])
     assert "Your bank is being asked to reserve the amount." in words(browser.get(own_page))
     work_off_queue()
+    look()
     page = words(browser.get(own_page))
     assert "The charge point has been asked to start." in page
     assert "25.00 € reserved" in page
