@@ -18,7 +18,7 @@ from tariffs.domain.compiled import (
     Ratio,
     Skipped,
 )
-from tariffs.domain.fees import fee_lines
+from tariffs.domain.fees import Fees
 from tariffs.domain.limits import Span, apply_limits, taxed, vat_of
 from tariffs.domain.phase import TIME_KINDS, Phase, Use
 from tariffs.domain.result import CostLine, FreeQuantity, LineKind, RatedSession, RatingInputs, ratio_sum
@@ -32,16 +32,19 @@ _Key = tuple[LineKind, int, tuple[Condition, ...]]
 
 @dataclass(slots=True)
 class _Group:
-    """Everything one component (or none) priced of one kind, in Wh or microseconds."""
+    """Everything one component (or none) priced of one kind, in Wh or microseconds; `added` rounds it up."""
 
     kind: LineKind
     choice: Choice
     use: Use
-    measured: Ratio
-    billed: Ratio
+    amounts: list[Ratio]
     reasons: list[tuple[Skipped, ...]]
     end_at: datetime
     last_period: int
+    added: Ratio | None = None
+
+    def measured(self) -> Ratio:
+        return self.amounts[0] if len(self.amounts) == 1 else ratio_sum(self.amounts)
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Each reason once, in the order in which they came up."""
@@ -67,7 +70,7 @@ class Bill:
         for flat, use in phase.flats.values():
             if flat.component is not None:
                 kind = LineKind.RESERVATION_FLAT if use.state in RESERVATION_STATES else LineKind.FLAT
-                group = _Group(kind, flat, use, ONCE, ONCE, [flat.skipped], use.start_at, use.first_period)
+                group = _Group(kind, flat, use, [ONCE], [flat.skipped], use.start_at, use.first_period)
                 self._line(group, flat.component, 1)
         groups: dict[_Key, _Group] = {}
         for use in phase.uses:
@@ -85,9 +88,9 @@ class Bill:
         for group in sorted(groups.values(), key=_by_kind):
             self._add_group(group, WH_PER_KWH if group.kind is LineKind.ENERGY else MICROSECONDS_PER_HOUR)
 
-    def add_fees(self, periods: Sequence[Period], first_index: int, span: Span) -> None:
+    def add_fees(self, fees: Fees, periods: Sequence[Period], first_index: int, span: Span) -> None:
         """The named fees; `periods` are the session proper, empty for a reservation that was not used."""
-        self._lines += fee_lines(self._tariff.spec, self._lines, periods, first_index, span, self._default_vat_percent)
+        self._lines += fees.lines(self._lines, periods, first_index, span, self._default_vat_percent)
 
     def rated(self, span: Span) -> RatedSession:
         spec = self._tariff.spec
@@ -107,16 +110,17 @@ class Bill:
         if group.choice.component is not None:
             self._line(group, group.choice.component, units)
             return
-        quantity = Fraction(group.measured[0], group.measured[1] * units)
+        measured, scale = group.measured()
+        quantity = Fraction(measured, scale * units)
         self._free.append(FreeQuantity(group.kind, quantity, group.skipped(), group.use.start_at, group.end_at))
 
     def _line(self, group: _Group, component: PriceComponent, units: int) -> None:
-        billed, billed_scale = group.billed
+        billed, billed_scale = group.measured()
+        measured = quantity = Fraction(billed, billed_scale * units)
+        if group.added is not None:
+            billed, billed_scale = ratio_sum(((billed, billed_scale), group.added))
+            quantity = Fraction(billed, billed_scale * units)
         price, price_scale = group.choice.unit_rate
-        quantity = Fraction(billed, billed_scale * units)
-        measured = quantity
-        if group.measured is not group.billed:
-            measured = Fraction(group.measured[0], group.measured[1] * units)
         vat_percent = vat_of(component.vat_percent, self._default_vat_percent, self._tax_included)
         net, gross = taxed((billed * price, billed_scale * price_scale), vat_percent, self._tax_included)
         element = group.choice.element
@@ -135,8 +139,8 @@ class Bill:
                 last_period=group.last_period,
                 start_at=group.use.start_at,
                 end_at=group.end_at,
-                exact_net=net,
-                exact_gross=gross,
+                net_ratio=net,
+                gross_ratio=gross,
             )
         )
 
@@ -145,9 +149,9 @@ def _gather(groups: dict[_Key, _Group], kind: LineKind, choice: Choice, use: Use
     key = (kind, choice.element, choice.named)
     group = groups.get(key)
     if group is None:
-        groups[key] = _Group(kind, choice, use, amount, amount, [choice.skipped], use.end_at, use.last_period)
+        groups[key] = _Group(kind, choice, use, [amount], [choice.skipped], use.end_at, use.last_period)
         return
-    group.measured = group.billed = ratio_sum((group.measured, amount))
+    group.amounts.append(amount)
     if choice.skipped not in group.reasons:
         group.reasons.append(choice.skipped)
     if use.end_at > group.end_at:
@@ -160,8 +164,7 @@ def _round_up(groups: dict[_Key, _Group], kind: LineKind, last: Choice | None, u
     """Round the priced total of `kind` up to the step of the component that priced it last; it bears the rest."""
     if last is None or last.component is None or not last.component.step_size:
         return
-    total, scale = ratio_sum([g.measured for g in groups.values() if g.kind is kind and g.choice.is_priced])
+    total, scale = ratio_sum([g.measured() for g in groups.values() if g.kind is kind and g.choice.is_priced])
     missing = -total % (last.component.step_size * unit * scale)
     if missing:
-        group = groups[kind, last.element, last.named]
-        group.billed = ratio_sum((group.measured, (missing, scale)))
+        groups[kind, last.element, last.named].added = missing, scale

@@ -13,7 +13,7 @@ from fractions import Fraction
 from common.units import kwh_to_wh
 from tariffs.domain.compiled import MICROSECOND
 from tariffs.domain.extensions import ConnectionFee, Extensions, FeeBase, Needs, ServiceFee
-from tariffs.domain.limits import ONE, Span, scaled, taxed, vat_of
+from tariffs.domain.limits import ONE, ZERO, Span, scaled, taxed, vat_of
 from tariffs.domain.result import CostLine, LineKind, known_sum
 from tariffs.domain.spec import Period, TariffSpec, TaxIncluded
 from tariffs.domain.words import Condition, number_text
@@ -23,97 +23,109 @@ _KINDS = {
     FeeBase.TIME: frozenset({LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME, LineKind.IDLE_CAP}),
     FeeBase.ALL: frozenset(LineKind),
 }
+NO_REASON: tuple[Condition, ...] = ()
 _OF = {FeeBase.ENERGY: "energy", FeeBase.TIME: "time", FeeBase.ALL: "all lines"}
 
 
-def fee_lines(
-    spec: TariffSpec,
-    lines: Sequence[CostLine],
-    periods: Sequence[Period],
-    first_index: int,
-    span: Span,
-    default_vat_percent: Decimal | None,
-) -> list[CostLine]:
-    """The lines the fees add to `lines`. `periods` are the session proper, from the index `first_index` on."""
-    extensions = spec.extensions or Extensions()
-    added: list[CostLine] = []
-    if extensions.idle is not None and extensions.idle.max_amount is not None:
-        added += _idle_cap(spec, extensions.idle.max_amount, lines, span)
-    fees = _Fees(spec, default_vat_percent, span)
-    if extensions.connection_fee is not None and periods:
-        added += fees.connection(extensions.connection_fee, periods, first_index)
-    if extensions.service_fee is not None:
-        added += fees.service(extensions.service_fee, (*lines, *added), has_session=bool(periods))
-    return added
+class Fees:
+    """A tariff's fees, prepared once; holds nothing of a session."""
 
-
-def _idle_cap(spec: TariffSpec, most: Decimal, lines: Sequence[CostLine], span: Span) -> list[CostLine]:
-    parking = [line for line in lines if line.kind is LineKind.PARKING_TIME]
-    total = _as_priced(spec, parking)
-    if total <= most:
-        return []
-    why = Condition("idle_cap", "session", f"at most {number_text(most)} {spec.currency} for parking")
-    return scaled(LineKind.IDLE_CAP, Fraction(most) / total, parking, spec, span, (why,))
-
-
-def _as_priced(spec: TariffSpec, lines: Sequence[CostLine]) -> Fraction:
-    """The sum on the side the tariff's prices stand on, which is always known."""
-    gross_priced = spec.tax_included is TaxIncluded.YES
-    return known_sum([line.exact_gross if gross_priced else line.exact_net for line in lines]) or Fraction(0)
-
-
-class _Fees:
-    def __init__(self, spec: TariffSpec, default_vat_percent: Decimal | None, span: Span) -> None:
+    def __init__(self, spec: TariffSpec) -> None:
+        extensions = spec.extensions or Extensions()
         self._spec = spec
+        self._idle, self._connection, self._service = (
+            extensions.idle, extensions.connection_fee, extensions.service_fee,
+        )  # fmt: skip
+        self._cap_why = self._connection_why = self._flat_why = self._share_why = NO_REASON
+        if self._idle is not None and self._idle.max_amount is not None:
+            words = f"at most {number_text(self._idle.max_amount)} {spec.currency} for parking"
+            self._cap_why = (Condition("idle_cap", "session", words),)
+        if self._connection is not None:
+            self._connection_why = (Condition("connection_fee", "session", _needs_words(self._connection)),)
+        if self._service is not None:
+            self._flat_why = (Condition("service_fee", "session", "once per session"),)
+            words = f"{number_text(self._service.percent or 0)} % of {_OF[self._service.of]}"
+            self._share_why = (Condition("service_fee", "session", words),)
+
+    def lines(
+        self,
+        lines: Sequence[CostLine],
+        periods: Sequence[Period],
+        first_index: int,
+        span: Span,
+        default_vat_percent: Decimal | None,
+    ) -> list[CostLine]:
+        """What the fees add to `lines`. `periods` are the session proper, from the index `first_index` on."""
+        added: list[CostLine] = []
+        if self._idle is not None and self._idle.max_amount is not None:
+            added += self._capped(self._idle.max_amount, lines, span)
+        bill = _Lines(self._spec, default_vat_percent, span)
+        if self._connection is not None and periods:
+            moment = _reached(self._connection, periods)
+            if moment is not None:
+                at, index = moment
+                added.append(
+                    bill.line(
+                        LineKind.CONNECTION_FEE, ONE, self._connection.price, self._connection.vat_percent,
+                        self._connection_why, at=at, period=first_index + index,
+                    )
+                )  # fmt: skip
+        if self._service is not None:
+            added += self._served(self._service, (*lines, *added), bill, has_session=bool(periods))
+        return added
+
+    def _capped(self, most: Decimal, lines: Sequence[CostLine], span: Span) -> list[CostLine]:
+        parking = [line for line in lines if line.kind is LineKind.PARKING_TIME]
+        total = self._as_priced(parking) if parking else ZERO
+        if total <= most:
+            return []
+        return scaled(LineKind.IDLE_CAP, Fraction(most) / total, parking, self._spec, span, self._cap_why)
+
+    def _served(
+        self, fee: ServiceFee, lines: Sequence[CostLine], bill: "_Lines", *, has_session: bool
+    ) -> Iterator[CostLine]:
+        if fee.flat is not None and has_session:
+            yield bill.line(LineKind.SERVICE_FEE, ONE, fee.flat, fee.vat_percent, self._flat_why)
+        if fee.percent is not None:
+            kinds = _KINDS[fee.of]
+            base = self._as_priced([line for line in lines if line.kind in kinds])
+            if base:
+                yield bill.line(
+                    LineKind.SERVICE_FEE, base, fee.percent.scaleb(-2), fee.vat_percent, self._share_why,
+                    of=self._spec.currency,
+                )  # fmt: skip
+
+    def _as_priced(self, lines: Sequence[CostLine]) -> Fraction:
+        """The sum on the side the tariff's prices stand on, which is always known."""
+        gross_priced = self._spec.tax_included is TaxIncluded.YES
+        return known_sum([line.gross_ratio if gross_priced else line.net_ratio for line in lines]) or ZERO
+
+
+class _Lines:
+    """Fees of one session as cost lines."""
+
+    def __init__(self, spec: TariffSpec, default_vat_percent: Decimal | None, span: Span) -> None:
+        self._tax_included = spec.tax_included
         self._default_vat_percent = default_vat_percent
         self._span = span
 
-    def connection(self, fee: ConnectionFee, periods: Sequence[Period], first_index: int) -> Iterator[CostLine]:
-        reached: list[tuple[datetime, int] | None] = []
-        words: list[str] = []
-        if fee.after_minutes is not None:
-            reached.append(_at_time(periods, timedelta(minutes=fee.after_minutes)))
-            words.append(f"≥ {fee.after_minutes} min")
-        if fee.after_kwh is not None:
-            reached.append(_at_energy(periods, kwh_to_wh(fee.after_kwh)))
-            words.append(f"≥ {number_text(fee.after_kwh)} kWh")
-        known = [moment for moment in reached if moment is not None]
-        if not known or (fee.needs is Needs.ALL and len(known) < len(reached)):
-            return
-        at, index = max(known) if fee.needs is Needs.ALL else min(known)
-        why = Condition("connection_fee", "session", (" and " if fee.needs is Needs.ALL else " or ").join(words))
-        yield self._line(
-            LineKind.CONNECTION_FEE, ONE, fee.price, fee.vat_percent, why, at=at, period=first_index + index
-        )
-
-    def service(self, fee: ServiceFee, lines: Sequence[CostLine], *, has_session: bool) -> Iterator[CostLine]:
-        if fee.flat is not None and has_session:
-            why = Condition("service_fee", "session", "once per session")
-            yield self._line(LineKind.SERVICE_FEE, ONE, fee.flat, fee.vat_percent, why)
-        if fee.percent is not None:
-            base = _as_priced(self._spec, [line for line in lines if line.kind in _KINDS[fee.of]])
-            if base:
-                why = Condition("service_fee", "session", f"{number_text(fee.percent)} % of {_OF[fee.of]}")
-                line = self._line(LineKind.SERVICE_FEE, base, fee.percent.scaleb(-2), fee.vat_percent, why)
-                yield line._replace(quantity_currency=self._spec.currency)
-
-    def _line(
+    def line(
         self,
         kind: LineKind,
         quantity: Fraction,
         unit_price: Decimal,
         vat_percent: Decimal | None,
-        why: Condition,
+        why: tuple[Condition, ...],
         *,
         at: datetime | None = None,
         period: int = 0,
+        of: str | None = None,
     ) -> CostLine:
-        """Over the whole session, or for what happened `at` a moment in `period`."""
-        tax_included = self._spec.tax_included
-        vat_percent = vat_of(vat_percent, self._default_vat_percent, tax_included)
+        """Over the whole session, or for what happened `at` a moment in `period`. `of`: a share of that currency."""
+        vat_percent = vat_of(vat_percent, self._default_vat_percent, self._tax_included)
         number, scale = quantity.as_integer_ratio()
         price, price_scale = unit_price.as_integer_ratio()
-        net, gross = taxed((number * price, scale * price_scale), vat_percent, tax_included)
+        net, gross = taxed((number * price, scale * price_scale), vat_percent, self._tax_included)
         return CostLine(
             kind=kind,
             quantity=quantity,
@@ -122,15 +134,38 @@ class _Fees:
             vat_percent=vat_percent,
             step_size=0,
             element=None,
-            matched=(why,),
+            matched=why,
             skipped=(),
             first_period=period,
             last_period=period if at else self._span.last_period,
             start_at=at or self._span.start_at,
             end_at=at or self._span.end_at,
-            exact_net=net,
-            exact_gross=gross,
+            net_ratio=net,
+            gross_ratio=gross,
+            quantity_currency=of,
         )
+
+
+def _needs_words(fee: ConnectionFee) -> str:
+    words = []
+    if fee.after_minutes is not None:
+        words.append(f"≥ {fee.after_minutes} min")
+    if fee.after_kwh is not None:
+        words.append(f"≥ {number_text(fee.after_kwh)} kWh")
+    return (" and " if fee.needs is Needs.ALL else " or ").join(words)
+
+
+def _reached(fee: ConnectionFee, periods: Sequence[Period]) -> tuple[datetime, int] | None:
+    """When the session had done what the fee needs, and the index of the period in which it had."""
+    reached: list[tuple[datetime, int] | None] = []
+    if fee.after_minutes is not None:
+        reached.append(_at_time(periods, timedelta(minutes=fee.after_minutes)))
+    if fee.after_kwh is not None:
+        reached.append(_at_energy(periods, kwh_to_wh(fee.after_kwh)))
+    known = [moment for moment in reached if moment is not None]
+    if not known or (fee.needs is Needs.ALL and len(known) < len(reached)):
+        return None
+    return max(known) if fee.needs is Needs.ALL else min(known)
 
 
 def _at_time(periods: Sequence[Period], after: timedelta) -> tuple[datetime, int] | None:
@@ -147,7 +182,9 @@ def _at_energy(periods: Sequence[Period], after_wh: Decimal) -> tuple[datetime, 
     for index, period in enumerate(periods):
         before, used = used, used + period.energy_wh
         if used >= after_wh:
-            share = Fraction(after_wh - before) / Fraction(period.energy_wh) if period.energy_wh else Fraction(0)
-            microseconds = int(share * ((period.end_at - period.start_at) // MICROSECOND))
-            return period.start_at + timedelta(microseconds=microseconds), index
+            length = (period.end_at - period.start_at) // MICROSECOND
+            wanted, wanted_scale = (after_wh - before).as_integer_ratio()
+            delivered, delivered_scale = period.energy_wh.as_integer_ratio()
+            passed = length * wanted * delivered_scale // (wanted_scale * delivered) if delivered else 0
+            return period.start_at + timedelta(microseconds=passed), index
     return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from tariffs.domain.compiled import Ratio
 from tariffs.domain.result import CostLine, LineKind, VatTotal, decimal_of, known_sum, vat_totals
@@ -19,6 +20,7 @@ from tariffs.domain.words import Condition
 ZERO = Fraction(0)
 ONE = Fraction(1)
 Amounts = tuple[Fraction | None, Fraction | None]
+Taxed = tuple[Ratio | None, Ratio | None]
 _BY_LIKELIHOOD = (Dimension.ENERGY, Dimension.TIME, Dimension.PARKING_TIME, Dimension.FLAT)
 
 
@@ -41,19 +43,23 @@ class Limited:
     gross: Fraction | None
 
 
-def taxed(ratio: Ratio, vat_percent: Decimal | None, tax_included: TaxIncluded) -> Amounts:
+def taxed(ratio: Ratio, vat_percent: Decimal | None, tax_included: TaxIncluded) -> Taxed:
     """(net, gross) of an amount priced as `tax_included` says; the side that needs an unknown rate is None."""
     number, scale = ratio
-    amount = Fraction(number, scale)
     if tax_included is TaxIncluded.NOT_APPLICABLE or not number:
-        return amount, amount
+        return ratio, ratio
     if vat_percent is None:
-        return (None, amount) if tax_included is TaxIncluded.YES else (amount, None)
-    percent, percent_scale = vat_percent.as_integer_ratio()
-    whole, with_vat = 100 * percent_scale, 100 * percent_scale + percent
+        return (None, ratio) if tax_included is TaxIncluded.YES else (ratio, None)
+    with_vat, whole = _vat_factor(vat_percent)
     if tax_included is TaxIncluded.YES:
-        return Fraction(number * whole, scale * with_vat), amount
-    return amount, Fraction(number * with_vat, scale * whole)
+        return (number * whole, scale * with_vat), ratio
+    return ratio, (number * with_vat, scale * whole)
+
+
+@lru_cache(maxsize=256)
+def _vat_factor(vat_percent: Decimal) -> Ratio:
+    """From the amount before tax to the one with it."""
+    return (1 + Fraction(vat_percent) / 100).as_integer_ratio()
 
 
 def vat_of(
@@ -70,8 +76,8 @@ def apply_limits(
 ) -> Limited:
     """Bring the sum of `lines` within the tariff's highest and then its lowest price."""
     by_rate = vat_totals(lines)
-    net = known_sum([total.exact_net for total in by_rate])
-    gross = known_sum([total.exact_gross for total in by_rate])
+    net = _sum([total.exact_net for total in by_rate])
+    gross = _sum([total.exact_gross for total in by_rate])
     adjustments: list[CostLine] = []
     totals: Amounts = (net, gross)
     documents: Amounts = totals
@@ -88,7 +94,7 @@ def apply_limits(
         adjustments += added
         if not added:
             continue
-        change = (known_sum([line.exact_net for line in added]), known_sum([line.exact_gross for line in added]))
+        change = (known_sum([line.net_ratio for line in added]), known_sum([line.gross_ratio for line in added]))
         documents = _plus(documents[0], change[0]), _plus(documents[1], change[1])
         totals = (
             _clamped(kind, limit.net, totals[0], change[0]),
@@ -97,6 +103,12 @@ def apply_limits(
     if adjustments:
         by_rate = vat_totals((*lines, *adjustments))
     return Limited(tuple(adjustments), by_rate, *totals)
+
+
+def _sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
+    if len(amounts) == 1:
+        return amounts[0]
+    return known_sum([None if amount is None else amount.as_integer_ratio() for amount in amounts])
 
 
 def _missed(kind: LineKind, limit: PriceLimit, totals: Amounts) -> list[Fraction]:
@@ -203,6 +215,6 @@ def adjustment(
         last_period=span.last_period,
         start_at=span.start_at,
         end_at=span.end_at,
-        exact_net=net,
-        exact_gross=gross,
+        net_ratio=None if net is None else net.as_integer_ratio(),
+        gross_ratio=None if gross is None else gross.as_integer_ratio(),
     )

@@ -14,9 +14,10 @@ from common.errors import BadInput
 from common.units import kwh_to_wh
 from tariffs.domain.compiled import NAMED, Choice, CompiledTariff, Decision, Edge, Load, unit_rate
 from tariffs.domain.extensions import EnergyTiers, Extensions, TierPeriod
+from tariffs.domain.fees import Fees
 from tariffs.domain.result import RatingInputs
 from tariffs.domain.spec import Dimension, Period, PeriodState, PriceComponent
-from tariffs.domain.spot import SpotChoices, SpotPrice
+from tariffs.domain.spot import MOST_CACHED_CHOICES, SpotChoices, SpotPrice
 from tariffs.domain.words import Condition, clock_range, number_text
 
 ZERO = Decimal(0)
@@ -31,10 +32,12 @@ BEYOND_TIERS = Choice(-1, None, (0, 1), (), is_priced=False)
 
 # A band of energy: the tariff's own band, the tier (None: beyond the last, or none), and whether it is free.
 _Band = tuple[int, int | None, bool]
+# What a decision depends on: the tariff's own and the market price, each by its id, then flags, tier, and whether free.
+_Key = tuple[int, int, int, int | None, bool]
 
 
 class NamedPrices:
-    """See the module. Holds nothing of a session."""
+    """See the module. Holds nothing of a session; remembers what it has decided."""
 
     def __init__(self, tariff: CompiledTariff, extensions: Extensions) -> None:
         self.tariff = tariff
@@ -60,7 +63,9 @@ class NamedPrices:
         self.per_month = extensions.energy_tiers is not None and extensions.energy_tiers.per is TierPeriod.MONTH
         self.tiers = tuple(_tiers(extensions.energy_tiers))
         self.spot = None if extensions.spot is None else SpotChoices(extensions.spot, tariff.time_zone)
+        self.fees = Fees(tariff.spec)
         self._session_bands = self._bands(ZERO)
+        self.decisions: dict[_Key, tuple[Decision, Choice | None]] = {}
 
     def inputs(self, spot_prices: Sequence[SpotPrice], month_to_date_wh: Decimal | None) -> RatingInputs:
         """Those of the caller's values that the price depends on. Raises BadInput where one is missing or wrong."""
@@ -79,6 +84,13 @@ class NamedPrices:
         if inputs.month_to_date_wh is not None:
             bands = self._bands(inputs.month_to_date_wh)
         return SessionTerms(self, periods, inputs, *bands)
+
+    def remember(self, key: _Key, decision: Decision, spot: Choice | None) -> tuple[Decision, Choice | None]:
+        """Keep a decision for the sessions to come, and with it the market price its key names."""
+        if len(self.decisions) >= MOST_CACHED_CHOICES:
+            self.decisions.clear()
+        known = self.decisions[key] = (decision, spot)
+        return known
 
     def _bands(self, used_wh: Decimal) -> tuple[tuple[Decimal, ...], list[_Band]]:
         """Where the price of energy may change in a session before which `used_wh` counted for the tiers."""
@@ -114,9 +126,6 @@ class SessionTerms:
         self._bands = bands
         self._free_hours_bit = len(named.tariff.spec.elements)
         self._spot: list[Choice] = []
-        self._decisions: dict[tuple[int, int, int | None, bool], Decision] = {}
-        # Shorter way to the same decision, by the edge itself.
-        self._decided: dict[tuple[int, int, Load, PeriodState], Decision] = {}
 
     def loads(self, periods: Sequence[Period]) -> Iterable[Load]:
         return self._tariff.loads(periods)
@@ -159,26 +168,25 @@ class SessionTerms:
                 yield at, FLAGS, number << SPOT_SHIFT
 
     def decide(self, edge: Edge, energy: int, load: Load, state: PeriodState) -> Decision:
-        here = (id(edge), energy, load, state)
-        decision = self._decided.get(here)
-        if decision is None:
-            own_band, tier, is_free = self._bands[energy]
-            own = self._tariff.decide(edge, own_band, load, state)
-            key = (id(own), edge.named, tier, is_free)
-            decision = self._decisions.get(key)
-            if decision is None:
-                decision = self._decisions[key] = Decision(
-                    self._energy(own.energy, edge, tier, is_free=is_free), self._time(own.time, edge, state), own.flat
-                )
-            self._decided[here] = decision
-        return decision
+        own_band, tier, is_free = self._bands[energy]
+        own = self._tariff.decide(edge, own_band, load, state)
+        spot = self._spot[edge.named >> SPOT_SHIFT] if self._spot else None
+        # The calendar and the state are in the tariff's own decision; what is known by its id is kept beside it.
+        key = (id(own), id(spot), edge.named & FLAGS, tier, is_free)
+        known = self._named.decisions.get(key)
+        if known is None:
+            decision = Decision(
+                self._energy(own.energy, spot, tier, is_free=is_free), self._time(own.time, edge, state), own.flat
+            )
+            known = self._named.remember(key, decision, spot)
+        return known[0]
 
-    def _energy(self, own: Choice | None, edge: Edge, tier: int | None, *, is_free: bool) -> Choice | None:
+    def _energy(self, own: Choice | None, spot: Choice | None, tier: int | None, *, is_free: bool) -> Choice | None:
         choice = own
         if tier is not None:
             choice = self._named.tiers[tier][1]
-        elif self._spot:
-            choice = self._spot[edge.named >> SPOT_SHIFT]
+        elif spot is not None:
+            choice = spot
         elif own is None and self._named.tiers:
             choice = BEYOND_TIERS
         return _freed(choice, self._named.free_energy_why) if is_free else choice

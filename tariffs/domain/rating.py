@@ -65,5 +65,5 @@ def rate(
             bill.add(Phase(terms, used, lead))
         span = Span(len(periods) - 1, periods[0].start_at, periods[-1].end_at)
         if tariff.spec.extensions is not None:
-            bill.add_fees(periods[lead:], lead, span)
+            bill.add_fees(named_prices(tariff).fees, periods[lead:], lead, span)
         return bill.rated(span)

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import gcd
 from typing import NamedTuple
 
 from common.currencies import exponent
@@ -68,8 +68,11 @@ UNITS = {
 
 def decimal_of(value: Fraction) -> Decimal:
     """`value` as a Decimal: exact where it ends within 34 digits, else rounded there."""
-    numerator, denominator = value.as_integer_ratio()
-    return _WIDE.divide(Decimal(numerator), Decimal(denominator))
+    return _decimal(value.as_integer_ratio())
+
+
+def _decimal(ratio: Ratio) -> Decimal:
+    return _WIDE.divide(Decimal(ratio[0]), Decimal(ratio[1]))
 
 
 class CostLine(NamedTuple):
@@ -81,7 +84,8 @@ class CostLine(NamedTuple):
     matched: the element's conditions, all of which held, or why the named price or fee applied. skipped: earlier
     elements for the same dimension that did not apply at some time meanwhile, with the conditions that failed.
     first_period ... last_period: indexes of the periods rated; start_at ... end_at: the span within them.
-    exact_net, exact_gross: unrounded, in units of the currency; None where the VAT rate is needed and unknown.
+    net_ratio, gross_ratio: the unrounded amounts as numerator and denominator, not reduced, in units of the currency;
+    None where the VAT rate is needed and unknown. `exact_net` and `exact_gross` are the same as fractions.
     quantity_currency: set where the quantity is an amount of money, of which the price is a share.
     """
 
@@ -98,8 +102,8 @@ class CostLine(NamedTuple):
     last_period: int
     start_at: datetime
     end_at: datetime
-    exact_net: Fraction | None
-    exact_gross: Fraction | None
+    net_ratio: Ratio | None
+    gross_ratio: Ratio | None
     quantity_currency: str | None = None
 
     @property
@@ -107,12 +111,20 @@ class CostLine(NamedTuple):
         return self.quantity_currency or UNITS[self.kind]
 
     @property
+    def exact_net(self) -> Fraction | None:
+        return None if self.net_ratio is None else Fraction(*self.net_ratio)
+
+    @property
+    def exact_gross(self) -> Fraction | None:
+        return None if self.gross_ratio is None else Fraction(*self.gross_ratio)
+
+    @property
     def net(self) -> Decimal | None:
-        return None if self.exact_net is None else decimal_of(self.exact_net)
+        return None if self.net_ratio is None else _decimal(self.net_ratio)
 
     @property
     def gross(self) -> Decimal | None:
-        return None if self.exact_gross is None else decimal_of(self.exact_gross)
+        return None if self.gross_ratio is None else _decimal(self.gross_ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,32 +302,39 @@ def _text(value: Fraction | Decimal | None) -> str | None:
 
 def vat_totals(lines: Iterable[CostLine]) -> tuple[VatTotal, ...]:
     """Sum lines per VAT rate, in the order in which the rates appear."""
-    amounts: dict[Decimal | None, tuple[list[Fraction | None], list[Fraction | None]]] = {}
+    by_rate: dict[Decimal | None, list[CostLine]] = {}
     for line in lines:
-        nets, grosses = amounts.setdefault(line.vat_percent, ([], []))
-        nets.append(line.exact_net)
-        grosses.append(line.exact_gross)
-    return tuple(VatTotal(percent, known_sum(nets), known_sum(grosses)) for percent, (nets, grosses) in amounts.items())
+        by_rate.setdefault(line.vat_percent, []).append(line)
+    return tuple(_vat_total(percent, of_rate) for percent, of_rate in by_rate.items())
 
 
-def known_sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
+def _vat_total(percent: Decimal | None, lines: Sequence[CostLine]) -> VatTotal:
+    net = known_sum([line.net_ratio for line in lines])
+    if percent is None or net is None:
+        return VatTotal(percent, net, known_sum([line.gross_ratio for line in lines]))
+    # Every line of a rate holds the same share of tax, and so does their sum.
+    rate, scale = percent.as_integer_ratio()
+    gross = Fraction(net.numerator * (100 * scale + rate), net.denominator * 100 * scale)
+    return VatTotal(percent, net, gross)
+
+
+def known_sum(ratios: Sequence[Ratio | None]) -> Fraction | None:
     """The sum; None as soon as one part is unknown."""
-    ratios = []
-    for amount in amounts:
-        if amount is None:
-            return None
-        ratios.append(amount.as_integer_ratio())
-    return amounts[0] if len(amounts) == 1 else Fraction(*ratio_sum(ratios))
+    known = [ratio for ratio in ratios if ratio is not None]
+    return Fraction(*ratio_sum(known)) if len(known) == len(ratios) else None
 
 
 def ratio_sum(ratios: Sequence[Ratio]) -> Ratio:
-    """The exact sum, not reduced."""
-    if len(ratios) == 1:
-        return ratios[0]
-    if len(ratios) == 2:
-        (one, one_scale), (other, other_scale) = ratios
-        if one_scale == other_scale:
-            return one + other, one_scale
-        return one * other_scale + other * one_scale, one_scale * other_scale
-    scale = lcm(*[denominator for _, denominator in ratios])
-    return sum([numerator * (scale // denominator) for numerator, denominator in ratios]), scale
+    """The exact sum over a common scale, not reduced; nothing sums to zero."""
+    if not ratios:
+        return 0, 1
+    number, scale = ratios[0]
+    for other, other_scale in ratios[1:]:
+        if other_scale == scale:
+            number += other
+        else:
+            common = gcd(scale, other_scale)
+            factor = other_scale // common
+            number = number * factor + other * (scale // common)
+            scale *= factor
+    return number, scale

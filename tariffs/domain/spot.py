@@ -53,10 +53,18 @@ class SpotChoices:
         """
         first = max(bisect_right(prices, start_at, key=_START) - 1, 0)
         last = bisect_right(prices, end_at, key=_START) + 1
-        _check(prices, first, last)
-        at = start_at
         known_until: datetime | None = None
-        following: datetime | None = None
+        for begin, end, _ in prices[first:last]:
+            # Every session asks this, so the defects are only looked for where there is one.
+            if end - begin not in STEPS or begin.tzinfo is not UTC or end.tzinfo is not UTC:
+                raise _defects(prices, first, last)
+            if known_until is not None and begin < known_until:
+                raise _defects(prices, first, last)
+            known_until = end
+        if list(prices) != sorted(prices):
+            raise _defects(prices, first, last)
+        at = start_at
+        known_until = following = None
         for price in prices[first:last]:
             if price.start_at > end_at:
                 following = price.start_at
@@ -102,8 +110,8 @@ class SpotChoices:
         return f"{words}: fallback"
 
 
-def _check(prices: Sequence[SpotPrice], first: int, last: int) -> None:
-    """Raises BadInput unless all follow each other, and those from `first` to before `last` are proper steps."""
+def _defects(prices: Sequence[SpotPrice], first: int, last: int) -> BadInput:
+    """What is wrong: all must follow each other, and those from `first` to before `last` be proper steps."""
     starts = [price[0] for price in prices]
     details = []
     if not all(map(lt, starts, starts[1:])):
@@ -118,5 +126,4 @@ def _check(prices: Sequence[SpotPrice], first: int, last: int) -> None:
         for index, ((_, end_at, _), (start_at, _, _)) in enumerate(pairwise(prices[first:last]), first + 1)
         if start_at < end_at
     ]
-    if details:
-        raise BadInput("The spot prices do not fit together.", details=details)
+    return BadInput("The spot prices do not fit together.", details=details)

@@ -23,7 +23,7 @@ HOUR = 60
 QUARTER = 15
 _DAY_MINUTES = 24 * HOUR
 NOTHING_USED = Decimal(0)
-_SIDES = ("exact_net", "exact_gross")
+_SIDES = ("net_ratio", "gross_ratio")
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,8 @@ def _per_kwh(lines: Sequence[CostLine], kwh: Decimal, power_kw: Decimal, hours: 
     """The lines of a session of `kwh` that lasted `hours`; charging it at `power_kw` would last longer or shorter."""
     energy = [line for line in lines if line.kind is LineKind.ENERGY]
     timed = [line for line in lines if line.kind is LineKind.TIME]
-    net, gross = (known_sum([getattr(line, side) for line in energy]) if energy else Fraction(0) for side in _SIDES)
-    time_net, time_gross = (
-        known_sum([getattr(line, side) for line in timed]) if timed else Fraction(0) for side in _SIDES
-    )
+    net, gross = (known_sum([getattr(line, side) for line in energy]) for side in _SIDES)
+    time_net, time_gross = (known_sum([getattr(line, side) for line in timed]) for side in _SIDES)
     return PricedTime(
         energy_net=_share(net, kwh),
         energy_gross=_share(gross, kwh),

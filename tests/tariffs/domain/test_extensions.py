@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -157,7 +158,9 @@ def test_the_same_market_price_is_one_line_however_it_is_cut() -> None:
     quarters = [SpotPrice(at, at + HOUR / 4, Decimal("0.20")) for at in (START + n * HOUR / 4 for n in range(4))]
     by_quarter = rate(compiled(spot=SPOT), charging(), spot_prices=quarters)
     by_hour = rate(compiled(spot=SPOT), charging(), spot_prices=[step(0, "0.20")])
-    assert by_quarter.lines == by_hour.lines
+    (one,), (other,) = by_quarter.lines, by_hour.lines
+    assert one._replace(net_ratio=None, gross_ratio=None) == other._replace(net_ratio=None, gross_ratio=None)
+    assert (one.exact_net, one.exact_gross) == (other.exact_net, other.exact_gross) == (3, Fraction("3.6"))
     (line,) = by_hour.lines
     assert (line.unit_price, line.net, line.element) == (Decimal("0.30"), Decimal(3), None)
 
