@@ -157,3 +157,26 @@ class SameContractType(Refused):
 class UndoTooLate(Refused):
     code = "undo_too_late"
     sentence = _("The time in which this could be undone is over. Move the customers back with a new migration.")
+
+
+class MeterImplausible(Refused):
+    code = "meter_implausible"
+    sentence = _("The connector cannot have delivered that much energy in that time. Check the registers and times.")
+
+
+class MeterRunsBackwards(Refused):
+    code = "meter_runs_backwards"
+    sentence = _("The final register is below the first one. Enter both as the meter showed them.")
+
+
+class TimesOutOfOrder(Refused):
+    code = "times_out_of_order"
+    sentence = _("Charging ends after it begins, the vehicle leaves after that, and both are past. Check the times.")
+
+
+class NotOneStay(Refused):
+    code = "not_one_stay"
+    sentence = _(
+        "These sessions are not two halves of one stay: they must wait for a decision, be of one connector and one "
+        "customer, and the second must begin where the first one's time and register end."
+    )

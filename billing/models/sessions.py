@@ -112,6 +112,10 @@ class ChargingSession(models.Model):
     free_rule = models.CharField(_("free because"), max_length=40, blank=True)
     review_reason = models.CharField(_("in review because"), max_length=40, blank=True)
     review_note = models.TextField(_("what was seen"), blank=True)
+    # The session this one was the other half of: it is billed there.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged", editable=False
+    )
 
     requested_at = models.DateTimeField(_("requested at"), null=True, blank=True)
     start_deadline_at = models.DateTimeField(_("must start by"), null=True, blank=True)
@@ -119,6 +123,10 @@ class ChargingSession(models.Model):
     # What the station said, to the second: a repeated start is recognised by it even when our clock correction moved.
     start_reported_at = models.DateTimeField(null=True, blank=True, editable=False)
     start_received_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What the start report said, likewise: an operator may correct `meter_start_wh`.
+    meter_start_reported_wh = models.DecimalField(
+        max_digits=18, decimal_places=4, null=True, blank=True, editable=False
+    )
     stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
     # What the first stop report said, believed or not: a repeated stop is recognised by it.
     stop_reported_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -150,7 +158,7 @@ class ChargingSession(models.Model):
                     "connector_number",
                     "id_tag",
                     "start_reported_at",
-                    "meter_start_wh",
+                    "meter_start_reported_wh",
                     "station_transaction_id",
                 ],
                 name="session_once_per_start_report",
@@ -175,6 +183,10 @@ class ChargingSession(models.Model):
                 condition=models.Q(outcome="free") & ~models.Q(free_rule="")
                 | ~models.Q(outcome="free") & models.Q(free_rule=""),
                 name="session_free_names_its_rule",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True) | models.Q(outcome="discarded"),
+                name="session_merged_is_not_billed",
             ),
             models.CheckConstraint(
                 condition=~models.Q(outcome="in_review") | ~models.Q(review_reason=""),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent
 from billing.models import Cdr, ChargingSession, Dispute, FundingLeg, Hold, MeterValue, Payment
+from billing.services.session_merging import other_halves
 from common import clock
 from config.charts import LineChart, line_chart
 from config.selectors.hold_words import reserved_on_cards
@@ -115,6 +116,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "review_words": review_words(session),
         "is_without_energy": is_without_energy(session),
         "bills_nothing": bills_nothing(session),
+        "has_other_half": session.outcome == ChargingSession.Outcome.IN_REVIEW and other_halves(session).exists(),
         "fix": FIXES.get(session.review_reason, ""),
         "events": AuditEvent.objects.filter(
             subject_type="billing.chargingsession", subject_id=str(session.pk)

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,12 +16,12 @@ from unfold.decorators import display
 
 from billing.models import ChargingSession
 from billing.selectors.corrections import with_final_price
-from billing.services.review import discard_session, release_from_review
 from common.confirmation import ActionForm, confirmed_action
-from common.portal import actor_of, link_to
+from common.portal import link_to
 from common.portal_values import show_amount, show_energy
 from config.admin.refund_actions import RefundActions
-from config.admin.session_page import bills_nothing, details, is_without_energy, review_words
+from config.admin.review_actions import ReviewActions, session_address
+from config.admin.session_page import details, review_words
 from config.selectors.refund_words import given_back_words
 from ocpp_gateway.services.remote import remote_stop
 
@@ -29,7 +29,7 @@ Outcome = ChargingSession.Outcome
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(RefundActions):
+class ChargingSessionAdmin(ReviewActions, RefundActions):
     list_display = (
         "number", "started_at", "driver_link", "place", "energy", "price", "status_label", "outcome_label",
         "paid_label", "doubt",
@@ -125,8 +125,6 @@ class ChargingSessionAdmin(RefundActions):
     def get_urls(self) -> list[URLPattern]:
         return [
             self.action_page("stop", self.stop_view),
-            self.action_page("release", self.release_view),
-            self.action_page("discard", self.discard_view),
             *super().get_urls(),
         ]
 
@@ -182,79 +180,7 @@ class ChargingSessionAdmin(RefundActions):
             title=_("Stop session %(session)s") % {"session": session},
             submit=_("Stop the session"),
             form_class=ActionForm,
-            back_url=_address(session),
+            back_url=session_address(session),
             describe=describe,
             perform=perform,
         )
-
-    def release_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Bill a session in review after all."""
-        session: ChargingSession = self.row_for(request, object_id, "billing.change_chargingsession")
-
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            if bills_nothing(session):
-                return [
-                    _("%(session)s was short and delivered no energy: it is closed free of charge.")
-                    % {"session": session},
-                    _("Nothing is billed."),
-                    _("Reason: %(reason)s") % cleaned,
-                ]
-            if is_without_energy(session):
-                return [
-                    _("%(session)s delivered no energy: it is billed only if its price counts the time it stayed.")
-                    % {"session": session},
-                    _("If it does not, the session is closed free of charge."),
-                    _("Reason: %(reason)s") % cleaned,
-                ]
-            return [
-                _("%(session)s is billed with %(energy)s, by the price of its start.")
-                % {"session": session, "energy": show_energy(session.energy_wh)},
-                _("What was missing at the start and is known by now is filled in: the customer, contract and price."),
-                _("If something is still missing it comes back to this queue with its reason."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            release_from_review(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
-            return _("The session is on its way to being billed.")
-
-        return confirmed_action(
-            request,
-            model_admin=self,
-            title=_("Bill session %(session)s after all") % {"session": session},
-            submit=_("Bill it"),
-            form_class=ActionForm,
-            back_url=_address(session),
-            describe=describe,
-            perform=perform,
-        )
-
-    def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Give a session in review up."""
-        session: ChargingSession = self.row_for(request, object_id, "billing.change_chargingsession")
-
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            return [
-                _("%(session)s is never billed. This cannot be undone.") % {"session": session},
-                _("What it reserved is given back. The session and its messages are kept."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            discard_session(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
-            return _("The session is discarded.")
-
-        return confirmed_action(
-            request,
-            model_admin=self,
-            title=_("Discard session %(session)s") % {"session": session},
-            submit=_("Discard it"),
-            form_class=ActionForm,
-            back_url=_address(session),
-            describe=describe,
-            perform=perform,
-        )
-
-
-def _address(session: ChargingSession) -> str:
-    return reverse("admin:billing_chargingsession_change", args=[session.pk])

@@ -49,7 +49,7 @@ def start_session(
         "connector_number": max(connector_number, 0),
         "id_tag": id_tag.strip()[:36],
         "start_reported_at": reported_at.replace(microsecond=0),
-        "meter_start_wh": meter_start_wh,
+        "meter_start_reported_wh": meter_start_wh,
         "station_transaction_id": station_transaction_id,
     }
     names = ("charge_point_id", "station_transaction_id") if station_transaction_id else tuple(report)
@@ -76,6 +76,7 @@ def _record_start(
     session = _take_over_request(
         connector, key["id_tag"], started_at=started_at, request_id=request_id
     ) or ChargingSession(channel=ChargingSession.Channel.RFID)
+    session.meter_start_wh = key["meter_start_reported_wh"]
     for name, value in (key | {"id_tag": key["id_tag"] or session.id_tag}).items():
         setattr(session, name, value)
     session.connector = connector
