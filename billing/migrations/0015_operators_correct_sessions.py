@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_mail_wishes'),
-        ('billing', '0013_disputes'),
+        ('billing', '0014_ad_hoc_sessions'),
         ('locations', '0002_charge_point_model_meter_facts'),
         ('tariffs', '0005_version_valid_until'),
     ]
