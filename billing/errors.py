@@ -7,6 +7,7 @@ VoltledgerError
 │   ├── ReasonMissing         an operator moves money and does not say why
 │   ├── SelfTopUpNotOffered   the contract type does not let drivers top up
 │   ├── TopUpOutOfRange       less or more than may be topped up at once
+│   ├── AutoTopUpNotOffered   the contract type does not offer automatic top-up
 │   ├── TopUpUnderWay         another top-up of the driver is not decided yet
 │   ├── NoUsableCard          the driver has no card, or this one cannot be charged
 │   ├── WalletInUse           a session still draws on the wallet
@@ -57,6 +58,11 @@ class SelfTopUpNotOffered(Refused):
 class TopUpOutOfRange(Refused):
     code = "top_up_out_of_range"
     sentence = _("This amount cannot be topped up at once. Choose another one.")
+
+
+class AutoTopUpNotOffered(Refused):
+    code = "auto_top_up_not_offered"
+    sentence = _("With this contract the wallet is not topped up automatically.")
 
 
 class TopUpUnderWay(Refused):

@@ -64,7 +64,7 @@ GUARDS = [
     refuse("billing_payment", "delete", name="billing_payment_no_delete", message="payments stay"),
     _frozen(
         "billing_payment",
-        *("idempotency_key", "driver_id", "funding_leg_id", "amount", "currency", "provider"),
+        *("idempotency_key", "driver_id", "funding_leg_id", "amount", "currency", "provider", "is_automatic"),
         message="a payment keeps its terms",
     ),
     *append_only("billing_cdrrevision", message="a revised charge detail record is never changed"),

@@ -2,6 +2,7 @@
 
 from billing.providers.fake import post
 from billing.services import (
+    auto_top_ups,
     card_holds,
     card_refunds,
     debts,
@@ -9,6 +10,7 @@ from billing.services import (
     payment_sweep,
     payments,
     provider_events,
+    sessions,
 )
 from common import clock
 
@@ -38,6 +40,21 @@ def retry_open_debt(driver_id: int, method_id: int) -> None:
     debts.retry_open_debt(driver_id=driver_id, method_id=method_id)
 
 
+def auto_top_up(driver_id: int) -> None:
+    """A wallet may run low: top it up, if its driver agreed to that."""
+    auto_top_ups.top_up_if_low(driver_id=driver_id)
+
+
+def extend_limits(driver_id: int) -> None:
+    """Money came into a wallet: sessions that near their limits may go on."""
+    sessions.extend_limits(driver_id=driver_id)
+
+
+def sweep_auto_top_ups() -> int:
+    """Top up every wallet that runs low."""
+    return auto_top_ups.sweep_auto_top_ups(clock.now())
+
+
 def forget_method(method_id: int) -> None:
     """A card was removed: have the provider delete it."""
     methods.forget_method(method_id=method_id)
@@ -59,4 +76,7 @@ def sweep_payments() -> int:
     return payment_sweep.sweep_payments(clock.now())
 
 
-SCHEDULES = [("Payments: retry, re-read, catch up", "billing.payment_tasks.sweep_payments", 1)]
+SCHEDULES = [
+    ("Payments: retry, re-read, catch up", "billing.payment_tasks.sweep_payments", 1),
+    ("Wallets: automatic top-ups", "billing.payment_tasks.sweep_auto_top_ups", 1),
+]

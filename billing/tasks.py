@@ -9,7 +9,7 @@ from billing.migration_tasks import SCHEDULES as MIGRATION_SCHEDULES
 from billing.payment_tasks import SCHEDULES as PAYMENT_SCHEDULES
 from billing.payment_tasks import collect_leg as collect_leg
 from billing.replay_tasks import SCHEDULES as REPLAY_SCHEDULES
-from billing.services import ad_hoc, books, card_holds, holds, lots, sessions, settlement
+from billing.services import ad_hoc, books, card_holds, holds, lots, sessions, settlement, wallet_care
 from common import clock
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,9 @@ SCHEDULES = [
 
 
 def settle_session(session_id: int) -> None:
-    """A session ended: settle it."""
+    """A session ended: settle it, then see what its wallet needs."""
     settlement.settle_with_others(session_id=session_id)
+    wallet_care.look_after_wallet(session_id=session_id)
 
 
 def sweep() -> int:

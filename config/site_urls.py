@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.views import ad_hoc, charge, home, money, profile, public, sessions, wallet
+from config.views import ad_hoc, auto_top_up, charge, home, money, profile, public, sessions, wallet
 
 urlpatterns = [
     path("", public.start, name="start"),
@@ -29,6 +29,8 @@ urlpatterns = [
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/top-up/", wallet.top_up, name="top_up"),
     path("wallet/top-up/<int:payment_id>/cancel/", wallet.cancel_top_up, name="top_up_cancel"),
+    path("wallet/automatic/", auto_top_up.auto_top_up, name="auto_top_up"),
+    path("wallet/automatic/off/", auto_top_up.pause, name="auto_top_up_pause"),
     path("wallet/statement.csv", wallet.wallet_export, name="wallet_export"),
     path("cards/", money.payment_methods, name="payment_methods"),
     path("cards/pay-now/", money.pay_now, name="pay_now"),

@@ -78,6 +78,10 @@ class ContractType(models.Model):
                 condition=models.Q(billing_model="wallet") | models.Q(self_topup=False),
                 name="contract_type_only_wallet_drivers_top_up",
             ),
+            models.CheckConstraint(
+                condition=models.Q(billing_model="wallet") | models.Q(auto_topup=False),
+                name="contract_type_only_wallet_drivers_top_up_automatically",
+            ),
             models.UniqueConstraint(
                 fields=["is_default_for_sign_up"],
                 condition=models.Q(is_default_for_sign_up=True),

@@ -1,4 +1,5 @@
 from billing.models.ad_hoc import AdHocSession
+from billing.models.auto_top_ups import AutoTopUp
 from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.contract_migrations import ContractMigration, ContractMigrationRow
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
@@ -15,6 +16,7 @@ from billing.models.wallets import Hold, WalletLot
 
 __all__ = [
     "AdHocSession",
+    "AutoTopUp",
     "Cdr",
     "CdrRevision",
     "ChargingSession",

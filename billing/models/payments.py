@@ -132,6 +132,7 @@ class Payment(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     # What its refunds gave back or are about to; a refund that failed no longer counts.
     refunded = amount_field(_("given back"), default=0, db_default=0)
+    is_automatic = models.BooleanField(_("automatic"), default=False, db_default=False)
     status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.CREATED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     decline_class = models.CharField(_("decline class"), max_length=10, choices=DeclineClass.choices, blank=True)
@@ -180,6 +181,10 @@ class Payment(models.Model):
                 condition=models.Q(status__in=["created", "unanswered", "requires_action"]),
                 name="payment_one_open_per_leg",
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_automatic=False) | models.Q(purpose="top_up"),
+                name="payment_automatic_is_a_top_up",
+            ),
             models.UniqueConstraint(fields=["funding_leg", "attempt"], name="payment_attempt_once_per_leg"),
             # Two tabs, or the driver and the automatic top-up at once: one card payment at a time.
             models.UniqueConstraint(
@@ -209,6 +214,10 @@ class Payment(models.Model):
             # The sweep: legs whose next attempt is due.
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="payment_retry_due"
+            ),
+            # What was topped up by itself in a day and a month.
+            models.Index(
+                fields=["driver", "created_at"], condition=models.Q(is_automatic=True), name="payment_automatic"
             ),
             # A driver's payments, newest first.
             models.Index(fields=["driver", "-created_at"], name="payment_by_driver"),

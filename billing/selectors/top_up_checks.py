@@ -31,6 +31,14 @@ FROM billing_payment payment JOIN billing_walletlot lot ON lot.ledger_transactio
 WHERE payment.purpose = 'top_up' AND ROUND(payment.refunded - (lot.amount - lot.remaining), 4) > 0
 """
 
+_AUTOMATIC_TOP_UPS_WERE_AGREED = """
+SELECT 'payment ' || payment.idempotency_key, 'was made automatically, and its driver had not agreed to that'
+FROM billing_payment payment
+LEFT JOIN billing_autotopup plan ON plan.driver_id = payment.driver_id AND plan.currency = payment.currency
+    AND plan.created_at <= payment.created_at
+WHERE payment.is_automatic AND plan.id IS NULL
+"""
+
 TOP_UP_CHECKS: list[CheckRow] = [
     (
         "top_ups_are_credited",
@@ -46,5 +54,10 @@ TOP_UP_CHECKS: list[CheckRow] = [
         "top_ups_give_back_what_left",
         "No top-up goes back to its card while it can still be spent.",
         query("top_ups_give_back_what_left", _TOP_UPS_GIVE_BACK_WHAT_LEFT, nothing),
+    ),
+    (
+        "automatic_top_ups_were_agreed",
+        "No driver was charged automatically who had not agreed to it.",
+        query("automatic_top_ups_were_agreed", _AUTOMATIC_TOP_UPS_WERE_AGREED, nothing),
     ),
 ]

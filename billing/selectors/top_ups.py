@@ -66,6 +66,8 @@ def standing_of(payment: Payment) -> TopUpStanding:
 
 
 def _failure_advice(payment: Payment) -> str:
+    if payment.is_automatic:
+        return _("Nothing was charged. How it goes on is said under automatic top-up.")
     if payment.decline_class == Payment.DeclineClass.HARD:
         return _("Nothing was charged. This card is not used again: choose another card or add one.")
     if payment.decline_class == Payment.DeclineClass.SCA:

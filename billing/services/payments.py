@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django_q.tasks import async_task
 from djmoney.money import Money
 
 from billing.domain import retries
@@ -24,6 +25,7 @@ from billing.providers.registry import get_provider
 from billing.selectors.ad_hoc import confirmed_path
 from billing.selectors.payments import OPEN_LEG_SOURCES, methods_for
 from billing.services import ledger
+from billing.services.auto_top_up_outcomes import mail_failed_top_up, note_outcome
 from billing.services.card_refunds import claim_surplus
 from billing.services.hold_captures import (
     ask_to_capture,
@@ -207,7 +209,8 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
 
     Idempotent, in any order: a repeat changes nothing and an answer from before a later one is dropped. An answer about
     other money than was asked for parks the payment.
-    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the receivable or the wallet.
+    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the AutoTopUp, the receivable
+    or the wallet.
     """
     payment = lock_payment(payment_id)
     if result.idempotency_key != payment.idempotency_key or result.amount != _amount(payment):
@@ -237,6 +240,8 @@ def _record_success(payment: Payment, moment: datetime) -> None:
     surplus = Decimal(0)
     if payment.purpose == Payment.Purpose.TOP_UP:
         payment.ledger_transaction = _credit_top_up(payment)
+        # A session that nears its limit may go on with it.
+        async_task("billing.payment_tasks.extend_limits", payment.driver_id)
     else:
         surplus = _pay_leg(payment, moment)
     payment.decline_class = payment.decline_code = ""
@@ -255,7 +260,7 @@ def _credit_top_up(payment: Payment) -> LedgerTransaction:
         amount=_amount(payment),
         kind=WalletLot.Kind.CASH,
         origin=WalletLot.Origin.CARD_TOP_UP,
-        reason=str(payment.method or ""),
+        reason=f"{_('Automatic top-up')}, {payment.method}" if payment.is_automatic else str(payment.method or ""),
         idempotency_key=f"{payment.idempotency_key}:paid",
     )
     return lot.ledger_transaction
@@ -295,6 +300,7 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
     if payment.decline_class == Payment.DeclineClass.HARD and payment.method_id is not None:
         refuse_method(driver_id=payment.driver_id, method_id=payment.method_id)
     next_attempt_at = _next_date(payment, moment) if payment.funding_leg else None
+    is_late = payment.status != Payment.Status.CREATED
     _finish(payment, Payment.Status.FAILED, moment, next_attempt_at=next_attempt_at)
     _move_leg(payment, State.RETRYING if next_attempt_at else State.UNCOLLECTIBLE)
     # With another card at hand the next attempt is now: it is the one to hear of.
@@ -305,6 +311,9 @@ def _record_decline(payment: Payment, result: ProviderResult, moment: datetime) 
             key=f"{payment.idempotency_key}:failed",
             payment=payment,
         )
+    elif is_late and payment.purpose == Payment.Purpose.TOP_UP and not payment.is_automatic:
+        # Its driver may have left the page, which says it otherwise.
+        mail_failed_top_up(payment)
 
 
 def _next_date(payment: Payment, moment: datetime) -> datetime | None:
@@ -346,6 +355,7 @@ def _finish(payment: Payment, status: str, moment: datetime, *, next_attempt_at:
     payment.next_attempt_at = next_attempt_at
     payment.save()
     record_capture(payment, moment)
+    note_outcome(payment, moment)
 
 
 def _move_leg(payment: Payment, state: str) -> None:

@@ -47,7 +47,14 @@ def claim_top_up(*, driver_id: int, amount: Money, key: UUID, method_id: int | N
     return write_claim(driver=driver, amount=amount, idempotency_key=idempotency_key, method_id=method_id)
 
 
-def write_claim(*, driver: Driver, amount: Money, idempotency_key: str, method_id: int | None = None) -> Payment:
+def write_claim(
+    *,
+    driver: Driver,
+    amount: Money,
+    idempotency_key: str,
+    method_id: int | None = None,
+    is_automatic: bool = False,
+) -> Payment:
     """The payment row of a top-up that is allowed, of a locked driver. Raises TopUpUnderWay, NoUsableCard."""
     if Payment.objects.filter(driver=driver, purpose=Payment.Purpose.TOP_UP, status__in=Payment.OPEN).exists():
         raise TopUpUnderWay
@@ -63,6 +70,7 @@ def write_claim(*, driver: Driver, amount: Money, idempotency_key: str, method_i
         provider=method.provider,
         amount=amount.amount,
         currency=str(amount.currency),
+        is_automatic=is_automatic,
         reread_at=clock.now() + retries.REREAD_SOONEST,
     )
 

@@ -16,6 +16,7 @@ from billing.errors import NothingToPayOut, ReasonMissing, TopUpUnderWay, Wallet
 from billing.models import LedgerTransaction, Payment, WalletLot
 from billing.selectors.undecided import undecided_sessions
 from billing.services.accounts import lock_accounts
+from billing.services.auto_top_ups import stop_for_closing
 from billing.services.card_refunds import claim_top_up_refund
 from billing.services.ledger import post
 from billing.services.lots import lower_lots
@@ -60,12 +61,13 @@ def close_wallet(
     Posted Dr wallet; Cr receivable (what goes back to cards, moved on when the provider has given it back),
     bank_clearing (cash that came from no card and is paid out by hand), promo_expense. The refunds are claimed in the
     same transaction and sent by a task.
-    Idempotent by key. Locks: the Driver, the top-ups' Payments, the wallet's and the receivable's LedgerAccount.
+    Idempotent by key. Locks: the Driver, the top-ups' Payments, the wallet's and the receivable's LedgerAccount, the
+    AutoTopUp, which is switched off.
     Raises ReasonMissing, WalletInUse, TopUpUnderWay, NothingToPayOut, IdempotencyConflict.
     """
     if not reason.strip():
         raise ReasonMissing
-    lock_row(Driver.objects.filter(pk=driver_id))
+    lock_row(Driver.objects.filter(pk=driver_id), is_shareable=True)
     stored = LedgerTransaction.objects.filter(idempotency_key=idempotency_key).first()
     if stored is not None:
         if (stored.event, stored.reference) != ("wallet_closed", f"driver:{driver_id}"):
@@ -92,6 +94,7 @@ def close_wallet(
     )
     for payment, part in plan.to_cards:
         claim_top_up_refund(payment=payment, amount=part, reason=reason)
+    stop_for_closing(driver_id=driver_id, currency=currency)
     audit.record(
         actor_id=actor_id,
         action="wallet_closed",

@@ -12,11 +12,13 @@ from accounts.models import AuditEvent, Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from accounts.words import contract_sentences
 from billing.models import ChargingSession, ContractMigration, ContractMigrationRow, FundingLeg, Payment
+from billing.selectors.auto_top_ups import auto_top_up_of
 from billing.selectors.corrections import with_final_price
 from billing.selectors.disputes import disputes_of
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
 from common.portal_values import show_amount
+from config.selectors.auto_top_up_words import plan_words, standing_words
 from config.selectors.wallet_words import event_words
 from invoicing.models import Document
 
@@ -108,7 +110,14 @@ def _made_by(row: ContractMigrationRow) -> list[tuple[int, bool]]:
 
 def _wallet(driver: Driver) -> dict[str, Any]:
     newest_first = statement(driver.pk)[-ROWS:][::-1]
-    return {"statement": [(row, event_words(row.event)) for row in newest_first]}
+    contract = current_contract(driver)
+    automatic = auto_top_up_of(driver.pk, contract.contract_type if contract else None)
+    return {
+        "statement": [(row, event_words(row.event)) for row in newest_first],
+        "automatic": automatic,
+        "plan_words": plan_words(automatic.plan) if automatic else "",
+        "standing_words": standing_words(automatic) if automatic else "",
+    }
 
 
 def _sessions(driver: Driver) -> dict[str, Any]:

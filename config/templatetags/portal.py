@@ -21,10 +21,11 @@ register = template.Library()
 _TONES = {
     "good": {
         "active", "paid", "succeeded", "billed", "Available", "accepted", "published", "issued", "admitted", "captured",
-        "done", "migrated",
+        "done", "migrated", "on",
     },
     "bad": {
         "blocked", "failed", "uncollectible", "Faulted", "rejected", "timed_out", "refused", "in_review", "written_off",
+        "stopped",
     },
     "warn": {
         "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued",

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from djmoney.money import Money
 
-from accounts.models import Driver
+from accounts.models import ContractType, Driver
 from billing.models import Payment
 from billing.providers.errors import ProviderUnavailable
+from billing.selectors.auto_top_ups import auto_top_up_of, is_offered
 from billing.selectors.payments import usable_methods
 from billing.selectors.top_ups import unfinished_top_up
 from billing.selectors.wallets import statement, wallet_of
@@ -20,6 +21,7 @@ from billing.services import top_ups
 from common.errors import VoltledgerError
 from common.formats import money_words
 from config.forms.wallet import TopUpForm
+from config.selectors.auto_top_up_words import plan_words, standing_words
 from config.selectors.contract_words import contract_words, top_up_words
 from config.selectors.wallet_words import event_words
 from config.views.access import contract_of, driver_page
@@ -48,11 +50,23 @@ def _page(request: HttpRequest, driver: Driver, *, form: TopUpForm | None = None
         "is_used": kind is not None and kind.wallet_use != kind.WalletUse.NONE,
         "top_up_words": top_up_words(kind),
         "has_card": bool(methods),
+        **_automatic(driver, kind),
         "standing": unfinished_top_up(driver.pk),
         "form": form or (TopUpForm(None, currency=view.currency, methods=methods) if may_top_up and methods else None),
         "page": Paginator(movements, PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "site/wallet.html", context, status=400 if form else 200)
+
+
+def _automatic(driver: Driver, kind: ContractType | None) -> dict[str, Any]:
+    """How automatic top-up stands, where there is or could be one."""
+    automatic = auto_top_up_of(driver.pk, kind)
+    return {
+        "offers_automatic": kind is not None and is_offered(kind),
+        "automatic": automatic,
+        "plan_words": plan_words(automatic.plan) if automatic else "",
+        "standing_words": standing_words(automatic) if automatic else "",
+    }
 
 
 @require_POST

@@ -11,6 +11,7 @@ from billing.services.sessions.ending import (
     connector_status,
     stop_session,
 )
+from billing.services.sessions.limits import extend_limits
 from billing.services.sessions.metering import record_meter_values
 from billing.services.sessions.requesting import request_ad_hoc_start, request_start, request_stop
 from billing.services.sessions.starting import start_session
@@ -21,6 +22,7 @@ __all__ = [
     "charging_state",
     "close_overdue_sessions",
     "connector_status",
+    "extend_limits",
     "record_meter_values",
     "request_ad_hoc_start",
     "request_start",

@@ -11,10 +11,9 @@ from billing.domain.answers import Directive
 from billing.domain.meter import is_plausible
 from billing.domain.samples import MeterSample
 from billing.models import ChargingSession, MeterValue
-from billing.selectors.wallets import available_in_wallet
+from billing.services.auto_top_up_asking import ask_for_auto_top_up
 from billing.services.rating import gross_so_far
-from billing.services.sessions.starting import reserve_in_wallet
-from common.errors import Refused
+from billing.services.sessions.limits import extend_limit
 from common.locking import lock_rows
 
 # How far ahead a running session is projected: the usual distance of two meter values.
@@ -134,26 +133,12 @@ def _decide(session: ChargingSession, now: datetime) -> Directive:
         return answer()
     projected = gross_so_far(session, ahead=LOOK_AHEAD)
     if must_stop(projected_gross=projected, limit=session.spend_limit):
-        if _extend(session, now):
+        if extend_limit(session, now):
             return answer(warn=True, reason="limit_extended")
         session.stop_requested_at, session.stop_request_reason = now, "limit_reached"
         session.save(update_fields=["stop_requested_at", "stop_request_reason"])
         return answer(stop=True, reason="limit_reached")
     warn = should_warn(cost_gross=session.live_gross, limit=session.spend_limit)
+    if warn:
+        ask_for_auto_top_up(session.driver_id, now)
     return answer(warn=warn, reason="limit_near" if warn else "")
-
-
-def _extend(session: ChargingSession, now: datetime) -> bool:
-    """Reserve more of the wallet for a session that needs it: as much again, or whatever is left."""
-    if session.driver_id is None or session.spend_limit is None or not session.holds.filter(source="wallet").exists():
-        return False
-    more = min(available_in_wallet(session.driver_id, session.currency), session.spend_limit)
-    if more <= Decimal(0):
-        return False
-    try:
-        reserve_in_wallet(session, more, now=now)
-    except Refused:
-        return False
-    session.spend_limit += more
-    session.save(update_fields=["spend_limit"])
-    return True
