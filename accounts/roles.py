@@ -12,6 +12,7 @@
 | refund a session                        | billing.add_sessionrefund      |
 | take up a card refund that failed       | billing.change_refund          |
 | note what is done about a dispute       | billing.change_dispute         |
+| decide a difference with the provider   | billing.change_discrepancy     |
 | write off what cannot be collected      | billing.change_fundingleg      |
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
@@ -121,6 +122,7 @@ ROLES: dict[str, list[str]] = {
         "billing.add_sessionrefund",
         "billing.change_refund",
         "billing.change_dispute",
+        "billing.change_discrepancy",
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
         "billing.*_holdpolicy",

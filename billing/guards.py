@@ -130,6 +130,7 @@ GUARDS = [
         *("payment_id", "provider", "provider_reference", "amount", "opened_at"),
         message="a dispute keeps its terms",
     ),
+    refuse("billing_discrepancy", "delete", name="billing_discrepancy_no_delete", message="differences stay known"),
     refuse("billing_providerevent", "delete", name="billing_providerevent_no_delete", message="provider events stay"),
     # Once per statement: whoever writes a transaction's entries writes them all at once.
     Guard(

@@ -5,11 +5,13 @@ from billing.services import (
     auto_top_ups,
     card_holds,
     card_refunds,
+    customers,
     debts,
     methods,
     payment_sweep,
     payments,
     provider_events,
+    reconciliation,
     sessions,
 )
 from common import clock
@@ -76,7 +78,19 @@ def sweep_payments() -> int:
     return payment_sweep.sweep_payments(clock.now())
 
 
+def tell_customers() -> int:
+    """Tell the payment provider the new names and addresses of drivers."""
+    return customers.tell_customers()
+
+
+def reconcile_payments() -> int:
+    """Compare our books with the provider's; how many differences are open of what was compared."""
+    return reconciliation.reconcile_recent().found
+
+
 SCHEDULES = [
     ("Payments: retry, re-read, catch up", "billing.payment_tasks.sweep_payments", 1),
     ("Wallets: automatic top-ups", "billing.payment_tasks.sweep_auto_top_ups", 1),
+    ("Payments: tell the provider of new names and addresses", "billing.payment_tasks.tell_customers", 5),
+    ("Payments: compare our books with the provider's", "billing.payment_tasks.reconcile_payments", 24 * 60),
 ]

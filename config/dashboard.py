@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing.models import Cdr, ChargingSession, Dispute, FundingLeg, Hold, LedgerAccount, Refund
+from billing.models import Cdr, ChargingSession, Discrepancy, Dispute, FundingLeg, Hold, LedgerAccount, Refund
 from billing.selectors.disputes import disputes_to_answer
 from common import clock
 from common.portal_values import show_amount, show_energy
@@ -84,6 +84,10 @@ def disputes_badge(request: HttpRequest) -> int | str:
     return _badge(disputes_to_answer(Dispute.objects.all()).count())
 
 
+def discrepancies_badge(request: HttpRequest) -> int | str:
+    return _badge(Discrepancy.objects.filter(status=Discrepancy.Status.OPEN).count())
+
+
 def pending_charge_points_badge(request: HttpRequest) -> int | str:
     return _badge(ChargePoint.objects.filter(admission=ChargePoint.Admission.PENDING).count())
 
@@ -136,6 +140,12 @@ def _queues() -> Iterator[Figure]:
     yield _queue(_("Failed payments"), failed, f"{legs}?queue=failed")
     disputed = disputes_to_answer(Dispute.objects.all()).count()
     yield _queue(_("Disputes to answer"), disputed, f"{reverse('admin:billing_dispute_changelist')}?queue=answer")
+    different = Discrepancy.objects.filter(status=Discrepancy.Status.OPEN).count()
+    yield _queue(
+        _("Differences with the provider"),
+        different,
+        f"{reverse('admin:billing_discrepancy_changelist')}?status__exact=open",
+    )
     faulted = Connector.objects.filter(status=Connector.Status.FAULTED).count()
     yield _queue(
         _("Connectors out of order"),

@@ -7,10 +7,11 @@ from django_q.tasks import async_task
 
 from accounts.models import Driver
 from billing.models import PaymentMethod
-from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupResult, SetupState
+from billing.providers.base import CardDetails, PaymentProvider, SetupRequest, SetupResult, SetupState
 from billing.providers.registry import get_provider
 from billing.selectors.payments import open_legs, usable_methods
 from billing.selectors.undecided import undecided_sessions
+from billing.services.customers import adopt_customer, customer_of
 from common.errors import Refused
 from common.ids import new_secret
 from common.locking import lock_row, lock_rows
@@ -38,27 +39,12 @@ def start_setup(*, driver_id: int, return_url: str) -> str:
         SetupRequest(
             # Each visit is an event of its own.
             idempotency_key=f"driver:{driver.public_id}:setup:{new_secret()}",
-            customer=_customer(provider, driver),
+            customer=customer_of(provider=provider, driver=driver),
             client_reference=str(driver.public_id),
             return_url=return_url,
         )
     )
     return page.url
-
-
-def _customer(provider: PaymentProvider, driver: Driver) -> str:
-    """The provider's reference of a driver, the one their cards are kept under."""
-    known = driver.payment_methods.filter(provider=provider.name).exclude(provider_customer="").first()
-    if known is not None:
-        return known.provider_customer
-    return provider.customer(
-        CustomerRequest(
-            idempotency_key=f"driver:{driver.public_id}:customer",
-            client_reference=str(driver.public_id),
-            name=driver.name,
-            email=driver.email,
-        )
-    )
 
 
 def adopt_setup(*, provider: PaymentProvider, reference: str, driver_id: int | None = None) -> PaymentMethod | None:
@@ -90,6 +76,7 @@ def add_method(*, driver_id: int, provider: str, customer: str, card: CardDetail
     is, removed or refused though it may be, and tries nothing. Locks: the Driver.
     """
     lock_row(Driver.objects.filter(pk=driver_id))
+    adopt_customer(driver_id=driver_id, provider=provider, reference=customer)
     known = PaymentMethod.objects.filter(provider=provider, provider_reference=card.reference).first()
     if known is not None:
         return known

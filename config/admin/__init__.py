@@ -6,6 +6,7 @@ from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
+from config.admin.reconciliation import DiscrepancyAdmin, ReconciliationAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
 from config.admin.replays import TariffReplayAdmin
 from config.admin.sessions import ChargingSessionAdmin
@@ -16,11 +17,13 @@ __all__ = [
     "ChargePointAdmin",
     "ChargingSessionAdmin",
     "ContractMigrationAdmin",
+    "DiscrepancyAdmin",
     "DisputeAdmin",
     "DriverAdmin",
     "EvseAdmin",
     "FailedTaskAdmin",
     "PriceCorrectionAdmin",
+    "ReconciliationAdmin",
     "RefundAdmin",
     "RoleAdmin",
     "ScheduleAdmin",

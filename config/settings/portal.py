@@ -109,6 +109,13 @@ UNFOLD = {
                         badge="disputes_badge",
                     ),
                     _item(
+                        _("Differences with the provider"),
+                        "compare_arrows",
+                        "billing.discrepancy",
+                        query="status__exact=open",
+                        badge="discrepancies_badge",
+                    ),
+                    _item(
                         _("Charge points to approve"),
                         "fact_check",
                         "locations.chargepoint",
@@ -176,6 +183,7 @@ UNFOLD = {
                     _item(_("Payments"), "payments", "billing.payment"),
                     _item(_("Refunds"), "currency_exchange", "billing.sessionrefund"),
                     _item(_("Disputes"), "balance", "billing.dispute"),
+                    _item(_("Reconciliations"), "sync_alt", "billing.reconciliation"),
                     _item(_("Charge detail records"), "receipt_long", "billing.cdr"),
                     _item(_("Documents"), "description", "invoicing.document"),
                     _item(_("Holds"), "lock_clock", "billing.hold"),
