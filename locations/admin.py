@@ -1,13 +1,9 @@
-"""Portal pages of the network's places. The charge point's own page is composed in config.admin.network."""
+"""Portal pages of the network's places. Locations and charge points are composed in config.admin."""
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from accounts.portal import AuditedAdmin
-from locations.models import ChargePointModel, Connector, LegalEntity, Location, Region
+from locations.models import ChargePointModel, Connector, LegalEntity, Region
 
 
 @admin.register(LegalEntity)
@@ -21,23 +17,6 @@ class RegionAdmin(AuditedAdmin):
     list_display = ("name", "code", "country")
     list_filter = ("country",)
     search_fields = ("name", "code")
-
-
-@admin.register(Location)
-class LocationAdmin(AuditedAdmin):
-    list_display = ("name", "city", "country", "region", "charge_point_total", "time_zone", "is_public")
-    list_filter = ("region", "country", "is_public")
-    search_fields = ("name", "code", "city", "address")
-    list_select_related = ("region",)
-    autocomplete_fields = ("region", "host", "legal_entity")
-    csv_columns = ("code", "name", "address", "postal_code", "city", "country", "time_zone", "region__code")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Location]:
-        return super().get_queryset(request).annotate(charge_point_count=Count("charge_points"))
-
-    @display(description=_("charge points"), ordering="charge_point_count")
-    def charge_point_total(self, location: Location) -> int:
-        return int(location.charge_point_count)  # type: ignore[attr-defined]
 
 
 @admin.register(ChargePointModel)

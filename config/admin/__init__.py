@@ -1,10 +1,12 @@
 """Portal pages that need more than one app. Imported by Django's admin autodiscovery."""
 
+from config.admin.ad_hoc import AdHocSessionAdmin
 from config.admin.api_keys import ApiKeyAdmin
 from config.admin.contract_migrations import ContractMigrationAdmin
 from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
+from config.admin.locations import LocationAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
 from config.admin.reconciliation import DiscrepancyAdmin, ReconciliationAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
@@ -13,6 +15,7 @@ from config.admin.sessions import ChargingSessionAdmin
 from config.admin.system import FailedTaskAdmin, RoleAdmin, ScheduleAdmin
 
 __all__ = [
+    "AdHocSessionAdmin",
     "ApiKeyAdmin",
     "ChargePointAdmin",
     "ChargingSessionAdmin",
@@ -22,6 +25,7 @@ __all__ = [
     "DriverAdmin",
     "EvseAdmin",
     "FailedTaskAdmin",
+    "LocationAdmin",
     "PriceCorrectionAdmin",
     "ReconciliationAdmin",
     "RefundAdmin",

@@ -141,6 +141,7 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     _item(_("Sessions"), "bolt", "billing.chargingsession"),
+                    _item(_("Ad hoc"), "qr_code", "billing.adhocsession"),
                     {
                         **_item(_("Charge points"), "ev_station", "locations.chargepoint"),
                         "active": lambda request: (
