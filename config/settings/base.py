@@ -308,10 +308,13 @@ SESSION_COOKIE_SAMESITE = "Lax"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"without_ad_hoc_links": {"()": "config.log_filters.WithoutAdHocLinks"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
     "loggers": {
+        # Sockets are logged as they open, address and all.
+        "uvicorn.error": {"filters": ["without_ad_hoc_links"]},
         # The library logs every frame at INFO, keys included.
         "ocpp": {"level": "ERROR"},
         # Every task queued, started and done; a failed one is logged as an error.
