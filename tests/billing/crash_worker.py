@@ -1,17 +1,21 @@
 """A worker that is killed: `python -m tests.billing.crash_worker` forks a process per line it reads.
 
-A line says `<step> <verb> <id>`. The forked process does the verb and sends itself SIGKILL at the given step: before or
-after one of its exchanges with the database, commits included. The signal that ended it is printed, or 0 when it was
-done before it came to that step.
+A line says `<step> <verb> <id> <moment>`. The forked process does the verb at that moment of the test's clock and sends
+itself SIGKILL at the given step: before one of its writes or commits. Between two of them the database is the same, so
+these are all the places where being killed makes a difference. The signal that ended it is printed, or 0 when it was
+done before that step.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import django
+import time_machine
 
 
 class Fuse:
@@ -23,62 +27,71 @@ class Fuse:
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def burning(*args: Any, **kwargs: Any) -> Any:
+    def before_writes(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE", "WITH")):
             self.burn()
-            result = call(*args, **kwargs)
+        return execute(sql, params, many, context)
+
+    def before(self, commit: Callable[[], Any]) -> Callable[[], Any]:
+        def burning() -> Any:
             self.burn()
-            return result
+            return commit()
 
         return burning
 
 
 def lay(fuse: Fuse) -> None:
-    """Burn at every exchange with the database from here on."""
+    """Burn at every write and commit from here on."""
     from django.db import connection as django_connection
 
     connection: Any = django_connection
     connection.ensure_connection()
-    if connection.vendor == "postgresql":
-        import psycopg
-
-        # Everything that goes to the server and comes back passes here: BEGIN, statements, COMMIT.
-        psycopg.Connection.wait = fuse.around(psycopg.Connection.wait)  # type: ignore[method-assign]
-        return
-
-    def wrapper(execute: Callable[..., Any], *args: Any) -> Any:
-        return fuse.around(execute)(*args)
-
-    connection.execute_wrappers.append(wrapper)
-    connection._commit = fuse.around(connection._commit)
+    connection.execute_wrappers.append(fuse.before_writes)
+    connection._commit = fuse.before(connection._commit)
 
 
-def work(verb: str, row_id: int) -> None:
+def verbs() -> dict[str, Callable[[int], object]]:
+    """What a worker is asked to do, by name, each with the id of its row."""
+    from billing.models import Refund
+    from billing.services.card_refunds import send_refund
     from billing.services.migration_running import run_migration
     from billing.services.payments import collect_leg
+    from billing.services.refunds import refund_session
     from billing.services.settlement import settle, settle_overdue
+    from billing.services.top_ups import top_up
     from common import clock
+    from tests.billing.factories import eur
 
-    if verb == "settle":
-        settle(row_id)
-    elif verb == "sweep":
-        settle_overdue(now=clock.now())
-    elif verb == "migrate":
-        run_migration(migration_id=row_id)
-    else:
-        collect_leg(leg_id=row_id)
+    def refund(session_id: int) -> None:
+        refund_session(session_id=session_id, reason="broken plug", idempotency_key=f"refund:{session_id}")
+        for refund in Refund.objects.filter(payment__funding_leg__cdr__charging_session=session_id):
+            send_refund(refund_id=refund.pk)
+
+    return {
+        "settle": settle,
+        "sweep": lambda _row_id: settle_overdue(now=clock.now()),
+        "migrate": lambda row_id: run_migration(migration_id=row_id),
+        "collect": lambda row_id: collect_leg(leg_id=row_id),
+        "top_up": lambda row_id: top_up(driver_id=row_id, amount=eur("25.00"), key=UUID(int=row_id)),
+        "refund": refund,
+    }
 
 
 def main() -> None:
     django.setup()
-    from billing.services import migration_running, payments, settlement  # noqa: F401 (imported before the forks, once)
+    from django.urls import get_resolver
+
+    # Whatever is loaded late is loaded before the forks, once.
+    work = verbs()
+    _ = get_resolver().url_patterns, get_resolver().reverse_dict
 
     for line in sys.stdin:
-        step, verb, row_id = line.split()
+        step, verb, row_id, moment = line.split()
         child = os.fork()
         if child == 0:
             lay(Fuse(int(step)))
-            work(verb, int(row_id))
+            with time_machine.travel(datetime.fromisoformat(moment)):
+                work[verb](int(row_id))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)

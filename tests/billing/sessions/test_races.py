@@ -8,6 +8,8 @@ from django.db import connection
 
 from billing.models import ChargingSession, Hold
 from billing.selectors.wallets import available_in_wallet
+from billing.services.admission import admit
+from common import clock
 from tests.billing.sessions.conftest import NOON, save_card, stand_with
 from tests.billing.sessions.test_starting import top_up
 from tests.factories import ConnectorFactory
@@ -48,6 +50,22 @@ def test_starts_that_lose_the_race_for_a_wallet_are_recorded_all_the_same():
     assert sorted(outcomes) == [""] + ["insufficient_funds"] * (STARTS - 1)
     assert Hold.objects.count() == 1
     assert available_in_wallet(stand.contract.driver_id, "EUR") == 0
+
+
+def test_control_without_the_lock_every_start_is_promised_the_same_money():
+    """Admission reads what is available and reserves nothing: a start without its lock on the wallet."""
+    stand = stand_with(wallet=True)
+    top_up(stand.contract.driver_id, "20")
+    everybody_has_read = threading.Barrier(STARTS)
+    promised = []
+
+    def admit_without_lock():
+        admission = admit(driver_id=stand.contract.driver_id, at=clock.now(), power_class="AC")
+        everybody_has_read.wait(timeout=30)
+        promised.append(admission.wallet_hold)
+
+    at_once([admit_without_lock] * STARTS)
+    assert sum(promised) == 20 * STARTS
 
 
 def test_a_connector_has_one_running_session_however_many_starts_come_at_once():

@@ -1,5 +1,6 @@
 """A wallet is closed: cash goes back to its cards, gifts are forfeited, to the cent and once."""
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Driver
-from billing.errors import NothingToPayOut, ReasonMissing, TopUpUnderWay, WalletInUse
-from billing.models import FakeProviderObject, LedgerTransaction, Refund
+from billing.errors import InsufficientFunds, NothingToPayOut, ReasonMissing, TopUpUnderWay, WalletInUse
+from billing.models import FakeProviderObject, Hold, LedgerTransaction, Refund, WalletLot
 from billing.services.holds import place_hold
 from billing.services.wallet_closing import close_wallet, preview_closing
 from billing.services.wallets import adjust_wallet
@@ -112,6 +113,50 @@ def test_many_operators_at_once_give_it_back_once(ada: Driver) -> None:
     assert sum(isinstance(outcome, NothingToPayOut) for outcome in outcomes) == 7
     assert sum(Refund.objects.values_list("amount", flat=True)) == Decimal("45.00")
     assert broken() == []
+
+
+@pytest.mark.postgresql
+def test_control_without_the_lock_everybody_pays_out_what_they_read(ada: Driver) -> None:
+    """Reads the lots, then empties them: what closing would do without its lock on the wallet."""
+    have_read = threading.Barrier(8)
+
+    def without_lock(_index: int) -> Decimal:
+        left = dict(WalletLot.objects.filter(account__driver=ada, remaining__gt=0).values_list("pk", "remaining"))
+        have_read.wait(timeout=30)
+        WalletLot.objects.filter(pk__in=left).update(remaining=0)
+        return sum(left.values(), Decimal(0))
+
+    # 58.00 were there.
+    assert race(without_lock, threads=8) == [Decimal("58.00")] * 8
+
+
+@pytest.mark.postgresql
+def test_what_is_closed_is_not_reserved_and_what_is_reserved_is_not_closed(ada: Driver) -> None:
+    """One closes the wallet of 58.00 while seven want to reserve 10.00 of it."""
+    actor = StaffFactory().pk
+    session = EndedSessionFactory(contract=ada.contracts.get(), outcome="free", free_rule="no_energy")
+
+    def work(index: int) -> object:
+        if index == 0:
+            return close_wallet(
+                driver_id=ada.pk, currency="EUR", reason="race", idempotency_key="close", actor_id=actor
+            )
+        return place_hold(
+            driver_id=ada.pk,
+            session_id=session.pk,
+            amount=eur("10.00"),
+            expires_at=clock.now() + timedelta(hours=1),
+            idempotency_key=f"hold:{index}",
+        )
+
+    closing, *holds = race(work, threads=8)
+    held = sum(isinstance(outcome, Hold) for outcome in holds)
+    assert held + sum(isinstance(outcome, InsufficientFunds) for outcome in holds) == 7
+    if isinstance(closing, LedgerTransaction):
+        assert (held, balance(ada)) == (0, 0)
+    else:
+        assert isinstance(closing, WalletInUse)
+        assert (held, balance(ada)) == (5, Decimal("58.00"))
 
 
 def test_the_page_says_first_what_will_happen(ada: Driver) -> None:
