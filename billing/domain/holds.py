@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from enum import IntEnum
 from typing import Any
 
-from billing.domain.admission import DEFAULT_HOLDS
-from common.currencies import quantize_amount
+from billing.domain.admission import DEFAULT_HOLDS, Exposure, limit_for
+from common.currencies import quantize_amount, quantum
 
 # What of a hold is kept back, so that the stop command and the last seconds stay inside it.
 BUFFER = Decimal("0.02")
+# A tariff that cannot cost much lowers a hold to this share of the stated amount at most: banks refuse trifles.
+LEAST_SHARE = Decimal("0.1")
 
 
 class Place(IntEnum):
@@ -53,3 +55,16 @@ def choose(
 def usable_part(held: Decimal, currency: str) -> Decimal:
     """What a session may cost by the next meter value before it is stopped: the hold less a buffer."""
     return quantize_amount(held - held * BUFFER, currency, rounding=ROUND_DOWN)
+
+
+def fitted(stated: Decimal, exposure: Exposure, currency: str) -> Decimal:
+    """The amount to hold where `stated` is what the policies say and the tariff limits what a session can cost.
+
+    Raised where the first minute can use all of it, lowered where no stay can (`billing.domain.admission.limit_for`).
+    """
+    usable = usable_part(stated, currency)
+    wanted = limit_for(usable, exposure, quantum(currency))
+    if wanted == usable:
+        return stated
+    needed = quantize_amount(wanted / (1 - BUFFER), currency, rounding=ROUND_UP)
+    return max(needed, quantize_amount(stated * LEAST_SHARE, currency, rounding=ROUND_UP))

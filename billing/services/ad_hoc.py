@@ -83,8 +83,8 @@ def offer_at(*, connector: Connector, at: datetime) -> AdHocOffer:
         charge_point=connector.charge_point,
         connector=connector,
         channel=channel,
-        tariff_version=terms["tariff_version"],
-        currency=terms["currency"],
+        requested_at=at,
+        **terms,
     )
     hold_amount = amount_to_hold(about)
     agreed = [

@@ -1,11 +1,12 @@
 """May this driver charge now, on what terms, and up to how much?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Q, Sum
+from django.utils.translation import gettext as _
 
 from accounts.errors import DriverBlocked
 from accounts.models import Contract, ContractType, Driver, Token
@@ -19,12 +20,15 @@ from billing.admission_errors import (
     TokenExpired,
     UnknownToken,
 )
-from billing.domain.admission import debt_limit, hold_amount
+from billing.domain.admission import debt_limit, hold_amount, limit_for, must_stop
 from billing.errors import InsufficientFunds
-from billing.models import FundingLeg, PaymentMethod
+from billing.models import ChargingSession, FundingLeg, PaymentMethod
+from billing.selectors.exposure import exposure_of
 from billing.selectors.rating_inputs import resolve_inputs
 from billing.selectors.wallets import available_in_wallet
 from common import clock
+from common.currencies import quantum
+from common.formats import money_words
 from locations.models import Connector
 from tariffs.domain.compiled import compile_document
 from tariffs.errors import CurrencyMismatch
@@ -40,14 +44,39 @@ class Admission:
     """A driver may charge under `contract`.
 
     `spend_limit` is what the session may cost (gross, contract currency; None: no limit) and `wallet_hold` what of it
-    is to be reserved in the wallet at the start. With `is_preauthorised` an amount is held on the driver's card, which
-    then sets the limit (billing.services.card_holds).
+    is to be reserved in the wallet at the start, out of `in_wallet`. With `is_preauthorised` an amount is held on the
+    driver's card, which then sets the limit (billing.services.card_holds).
     """
 
     contract: Contract
     spend_limit: Decimal | None
     wallet_hold: Decimal | None
     is_preauthorised: bool = False
+    in_wallet: Decimal = Decimal(0)
+
+    def at_price_of(self, session: ChargingSession) -> "Admission":
+        """The same for the price that was frozen with `session`, which may be unsaved.
+
+        A wallet must cover what the session can cost before it can first be told to stop; more is reserved where the
+        usual amount would not, and less where no stay can cost that much. Reads only. Raises InsufficientFunds.
+        """
+        if self.wallet_hold is None or (exposure := exposure_of(session)) is None:
+            return self
+        currency = self.contract.contract_type.currency
+        unit = quantum(currency)
+        reserved = min(self.in_wallet, limit_for(self.wallet_hold, exposure, unit))
+        if must_stop(projected_gross=exposure.opening, limit=reserved):
+            raise InsufficientFunds(
+                _(
+                    "A session here needs at least %(needed)s in the wallet when it starts, and there are "
+                    "%(available)s. Please top it up first, or choose another charge point."
+                )
+                % {
+                    "needed": money_words(exposure.opening + unit, currency),
+                    "available": money_words(self.in_wallet, currency),
+                }
+            )
+        return replace(self, spend_limit=reserved, wallet_hold=reserved)
 
 
 def usable_token(id_tag: str, at: datetime) -> Token:
@@ -65,7 +94,7 @@ def usable_token(id_tag: str, at: datetime) -> Token:
 
 
 def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
-    """Check contract, debt and funds. Reads only; the start that follows reserves.
+    """Check contract, debt and funds. Reads only; the start that follows reserves what `at_price_of` says.
 
     Raises NoContract, OpenDebt, InsufficientFunds, NoPaymentMethod, NoSubscription.
     """
@@ -82,7 +111,7 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
         if available <= 0 or available < kind.min_balance_to_start:
             raise InsufficientFunds
         reserved = min(available, usual)
-        return Admission(contract=contract, spend_limit=reserved, wallet_hold=reserved)
+        return Admission(contract=contract, spend_limit=reserved, wallet_hold=reserved, in_wallet=available)
     if _has_card(driver_id):
         is_preauthorised = kind.billing_model == BillingModel.PREAUTH
         return Admission(contract=contract, spend_limit=None, wallet_hold=None, is_preauthorised=is_preauthorised)
@@ -90,7 +119,7 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
         # Without a card the wallet alone carries the session, as far as it goes.
         available = available_in_wallet(driver_id, kind.currency)
         if available > 0:
-            return Admission(contract=contract, spend_limit=available, wallet_hold=available)
+            return Admission(contract=contract, spend_limit=available, wallet_hold=available, in_wallet=available)
     raise NoPaymentMethod
 
 

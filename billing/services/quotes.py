@@ -1,7 +1,7 @@
 """What charging at a connector would cost: the price a person is shown before anything starts. Reads only."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from accounts.models import Contract, Driver
 from accounts.selectors.contracts import contract_in_force
 from billing.errors import UnknownConnector, UnknownDriver
 from billing.models import ChargingSession
+from billing.selectors.exposure import energy_at, most_gross
 from billing.services.admission import terms_for
 from common.errors import BadInput
 from common.units import kwh_to_wh
@@ -21,7 +22,6 @@ from tariffs.domain.compiled import CompiledTariff, compile_document
 from tariffs.domain.frozen import FrozenInputs
 from tariffs.domain.rating import rate
 from tariffs.domain.result import RatedSession
-from tariffs.domain.worst_case import worst_case
 from tariffs.models import TariffVersion
 from tariffs.selectors.price_card import PriceCard, card_at
 
@@ -159,16 +159,11 @@ def _session_asked_for(kwh: Decimal | None, minutes: int | None, power_w: int) -
     if kwh is None and minutes is None:
         return None, None
     if kwh is None:
-        return _at_power(power_w, minutes or 0), minutes
+        return energy_at(power_w, (minutes or 0) * _SECONDS_PER_MINUTE), minutes
     energy_wh = kwh_to_wh(kwh)
     if minutes is None:
         minutes = int((energy_wh * _MINUTES_PER_HOUR / power_w).to_integral_value(ROUND_CEILING))
     return energy_wh, minutes
-
-
-def _at_power(power_w: int, minutes: int) -> Decimal:
-    """Wh, rounded up to a whole one."""
-    return (Decimal(power_w) * minutes / _MINUTES_PER_HOUR).to_integral_value(ROUND_CEILING)
 
 
 def _worst_case(
@@ -180,13 +175,9 @@ def _worst_case(
     minutes: int,
     energy_wh: Decimal | None,
 ) -> WorstCase:
-    most_wh = max(_at_power(connector.max_power_w, minutes), energy_wh or Decimal(0))
-    gross = worst_case(
-        tariff,
-        start_at=at,
-        energy_wh=most_wh,
-        seconds=minutes * _SECONDS_PER_MINUTE,
-        default_vat_percent=vat_percent,
-        **frozen.for_rating(),
-    )
-    return WorstCase(minutes, most_wh, gross)
+    seconds = minutes * _SECONDS_PER_MINUTE
+    gross = most_gross(
+        tariff, frozen, vat_percent,
+        at=at, length=timedelta(seconds=seconds), power_w=connector.max_power_w, least_wh=energy_wh or Decimal(0),
+    )  # fmt: skip
+    return WorstCase(minutes, max(energy_at(connector.max_power_w, seconds), energy_wh or Decimal(0)), gross)

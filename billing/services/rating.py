@@ -105,8 +105,14 @@ def metered_of(session: ChargingSession, upto: datetime | None = None) -> Metere
 
 
 def _projected(metered: Metered, session: ChargingSession, ahead: timedelta) -> Metered:
-    """As if the present power went on for `ahead`; where none is reported, the connector's rated power."""
+    """As if the present power went on for `ahead`; where none is reported, the connector's rated power.
+
+    A vehicle that asks for no power goes on standing: grace and free hours count, and so does what follows them.
+    """
+    states = [reading.value for reading in metered.readings if reading.measurand == CHARGING]
     power_w = session.power_w if session.power_w is not None else Decimal(metered.rated_power_w or 0)
+    if states and not states[-1]:
+        power_w = Decimal(0)
     ended_at = metered.ended_at + ahead
     hours = Decimal(ahead // timedelta(microseconds=1)) / 1_000_000 / SECONDS_PER_HOUR
     register_wh = metered.meter_start_wh + session.energy_wh + power_w * hours

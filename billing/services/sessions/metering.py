@@ -1,12 +1,12 @@
 """Meter values while a session runs: store, price what has been used so far, decide."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
 
-from billing.domain.admission import must_stop, should_warn
+from billing.domain.admission import LOOK_AHEAD, must_stop, should_warn
 from billing.domain.answers import Directive
 from billing.domain.meter import is_plausible
 from billing.domain.samples import MeterSample
@@ -15,9 +15,6 @@ from billing.services.auto_top_up_asking import ask_for_auto_top_up
 from billing.services.rating import gross_so_far
 from billing.services.sessions.limits import extend_limit
 from common.locking import lock_rows
-
-# How far ahead a running session is projected: the usual distance of two meter values.
-LOOK_AHEAD = timedelta(seconds=60)
 
 Measurand = MeterValue.Measurand
 _ACCEPTS_SAMPLES = [ChargingSession.Status.ACTIVE, ChargingSession.Status.FINISHING]

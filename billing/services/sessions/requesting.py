@@ -45,7 +45,7 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     admission = admit(driver_id=driver_id, at=now, power_class=connector.power_class)
     terms = terms_for(connector=connector, contract=admission.contract, channel=channel, at=now)
     token = issue_app_token(driver_id=driver_id)
-    session = ChargingSession.objects.create(
+    session = ChargingSession(
         charge_point=connector.charge_point,
         connector=connector,
         id_tag=token.id_tag,
@@ -53,12 +53,14 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
         driver=driver,
         contract=admission.contract,
         channel=channel,
-        spend_limit=admission.spend_limit,
         status=ChargingSession.Status.REQUESTED,
         requested_at=now,
         start_deadline_at=now + START_WITHIN,
         **terms,
     )
+    admission = admission.at_price_of(session)
+    session.spend_limit = admission.spend_limit
+    session.save()
     if admission.is_preauthorised:
         ask_for_hold(session, now=now)
     if admission.wallet_hold:

@@ -99,6 +99,12 @@ def _record_start(
     except Refused as refusal:
         _refuse(session, refusal)
     _freeze_terms(session, started_at)
+    if admission is not None and not session.review_reason:
+        try:
+            admission = admission.at_price_of(session)
+            session.spend_limit = admission.spend_limit
+        except Refused as refusal:
+            _refuse(session, refusal)
     session.save()
     if admission is not None and admission.is_preauthorised and not session.review_reason:
         # The vehicle charges already; the bank is asked beside it, never by the station's message.
