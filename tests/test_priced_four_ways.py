@@ -21,6 +21,7 @@ from billing.services.sessions.closing import end_session
 from billing.services.settlement import settle_session
 from locations.models import Connector
 from tariffs.models import PriceSeries, PriceSeriesValue
+from tests.billing.factories import EndedSessionFactory
 from tests.factories import (
     ConnectorFactory,
     ContractFactory,
@@ -94,6 +95,49 @@ TARIFFS: dict[str, tuple[str, str]] = {
         ),
         "6.88",
     ),
+    # 95 kWh were used this month before: 5 at 0.50 up to 100, 10 at 0.40 up to 110, 7 at 0.30.
+    "tiers of the month": (
+        tariff_document(
+            element(component("FLAT", "0")),
+            tax_included="YES",
+            voltledger={
+                "energy_tiers": {
+                    "per": "MONTH",
+                    "tiers": [
+                        {"price": Decimal("0.5"), "up_to_kwh": 100},
+                        {"price": Decimal("0.4"), "up_to_kwh": 110},
+                        {"price": Decimal("0.3")},
+                    ],
+                },
+            },
+        ),
+        "8.60",
+    ),
+    # Energy: 2 kWh free, 8 at the month's 0.50, 6.5 until 03:00 at 1.1 x 0.20 + 0.05, 5.5 without a market price at
+    # 0.60: 9.055. Time: 105 of 120 minutes at 1.20 an hour: 2.10. Parking from 03:30: a quarter of an hour of grace, 30
+    # minutes at 6.00 up to 2.00, free from 04:15. 1.00 for connecting. 0.35 and a tenth of the energy.
+    "every extension at once": (
+        tariff_document(
+            element(PARKING, component("TIME", "1.20")),
+            tax_included="YES",
+            voltledger={
+                "free": {"kwh": 2, "minutes": 15},
+                "energy_tiers": {"per": "MONTH", "tiers": [{"price": Decimal("0.5"), "up_to_kwh": 105}]},
+                "spot": {
+                    "series": "DE-LU",
+                    "factor": Decimal("1.1"),
+                    "markup": Decimal("0.05"),
+                    "floor": Decimal("0.01"),
+                    "cap": 1,
+                    "fallback": Decimal("0.60"),
+                },
+                "idle": {"grace_minutes": 15, "max_amount": 2, "free_from": "04:15", "free_until": "05:00"},
+                "connection_fee": {"price": 1, "after_minutes": 60, "after_kwh": 1, "needs": "ALL"},
+                "service_fee": {"flat": Decimal("0.35"), "percent": 10, "of": "ENERGY"},
+            },
+        ),
+        "15.41",
+    ),
 }
 
 
@@ -138,6 +182,13 @@ def _stand(document: str) -> tuple[Connector, Any]:
     token = TokenFactory(driver=ContractFactory(contract_type=ContractTypeFactory()).driver)
     PaymentMethod.objects.create(
         driver=token.driver, provider="fake", provider_reference="card", brand="Visa", last4="4242", is_default=True
+    )
+    EndedSessionFactory(
+        contract=token.driver.contracts.get(),
+        driver=token.driver,
+        connector=connector,
+        started_at=START - timedelta(days=3),
+        used_wh=95_000,
     )
     series = PriceSeries.objects.create(code="DE-LU", name="Day ahead", currency="EUR", time_zone="Europe/Berlin")
     for hour, price in ((0, "0.10"), (1, "0.20")):

@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
 
 from tariffs.domain import jsontext
-from tariffs.domain.result import VatUnknown
+from tariffs.domain.result import RatedSession, VatUnknown
+from tests.tariffs.vectors import independent
 from tests.tariffs.vectors.loading import Vector, all_vectors, rated_by_engine
 
 VECTORS = all_vectors()
@@ -27,6 +30,80 @@ def test_the_engine_gives_the_figures(vector: Vector) -> None:
     elif vector.net is None or vector.gross is None:
         with pytest.raises(VatUnknown):
             rated.payable()
+
+
+def test_a_pricer_that_shares_nothing_with_the_engine_gives_the_figures() -> None:
+    agreed = 0
+    for vector in VECTORS:
+        if not is_plain_ocpi(vector):
+            continue
+        total = independent.price(vector.tariff, vector.cdr, vector.time_zone)
+        told = [independent.cents(amount) for amount in (vector.net, vector.gross)]
+        assert told == [independent.cents(amount) for amount in (total.net, total.gross)], vector.name
+        agreed += 1
+    assert agreed >= 60
+
+
+def is_plain_ocpi(vector: Vector) -> bool:
+    """Whole minutes, no reservation, no extension, and limits on both sides of the tax."""
+    periods = vector.cdr["charging_periods"]
+    moments = [period["start_date_time"] for period in periods] + [vector.cdr["end_date_time"]]
+    kinds = {entry["type"] for period in periods for entry in period["dimensions"]}
+    limits = [vector.tariff[key] for key in ("min_price", "max_price") if key in vector.tariff]
+    return (
+        "voltledger" not in vector.tariff
+        and "RESERVATION_TIME" not in kinds
+        and all(moment.endswith(":00Z") for moment in moments)
+        and all(len(limit) == 2 for limit in limits)
+    )
+
+
+def test_the_cases_are_enough_and_cover_the_days_and_extensions_that_are_hard() -> None:
+    assert len(VECTORS) >= 60
+    rated = [(vector, rated_by_engine(vector.tariff, vector.cdr, vector.time_zone)) for vector in VECTORS]
+    shifts = {_shift(vector) for vector in VECTORS}
+    assert {timedelta(hours=-1), timedelta(hours=1)} <= shifts, "a day of 25 hours and one of 23"
+    for what, holds in {
+        "hours past midnight": lambda vector, one: _wraps(vector) and _passes_midnight(vector),
+        "several VAT rates": lambda vector, one: len(one.vat_totals) > 1,
+        "tiers": lambda vector, one: _why(one, "tier"),
+        "idle grace": lambda vector, one: _why(one, "idle_grace"),
+        "a market price with a gap": lambda vector, one: _why(one, "spot") and _why(one, "spot_fallback"),
+        "a free tail": lambda vector, one: (
+            bool(one.lines) and any(free.start_at >= one.lines[-1].end_at for free in one.free)
+        ),
+        "a highest price": lambda vector, one: any(line.kind == "MAX_PRICE" for line in one.lines),
+        "a lowest price": lambda vector, one: any(line.kind == "MIN_PRICE" for line in one.lines),
+    }.items():
+        assert any(holds(vector, one) for vector, one in rated), what
+
+
+def _shift(vector: Vector) -> timedelta:
+    """How much the clock is moved during the session; an hour back is -1 h."""
+    first, last = _local(vector)
+    return (last.utcoffset() or timedelta()) - (first.utcoffset() or timedelta())
+
+
+def _passes_midnight(vector: Vector) -> bool:
+    first, last = _local(vector)
+    return first.date() != last.date()
+
+
+def _local(vector: Vector) -> tuple[datetime, datetime]:
+    first, last = (
+        datetime.fromisoformat(vector.cdr[name]).astimezone(ZoneInfo(vector.time_zone))
+        for name in ("start_date_time", "end_date_time")
+    )
+    return first, last
+
+
+def _wraps(vector: Vector) -> bool:
+    rules = [element.get("restrictions", {}) for element in vector.tariff["elements"]]
+    return any("00:00" < rule.get("end_time", "00:00") < rule.get("start_time", "00:00") for rule in rules)
+
+
+def _why(one: RatedSession, code: str) -> bool:
+    return any(condition.code == code for line in one.lines for condition in line.matched)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
