@@ -12,6 +12,8 @@
 | refund a session                        | billing.add_sessionrefund      |
 | take up a card refund that failed       | billing.change_refund          |
 | note what is done about a dispute       | billing.change_dispute         |
+| decide a payment in doubt               | billing.change_payment         |
+| adjust what a customer owes             | billing.change_ledgeraccount   |
 | decide a difference with the provider   | billing.change_discrepancy     |
 | write off what cannot be collected      | billing.change_fundingleg      |
 | correct a tariff for the past           | billing.add_pricecorrection    |
@@ -123,6 +125,8 @@ ROLES: dict[str, list[str]] = {
         "billing.change_refund",
         "billing.change_dispute",
         "billing.change_discrepancy",
+        "billing.change_payment",
+        "billing.change_ledgeraccount",
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
         "billing.*_holdpolicy",

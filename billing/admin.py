@@ -12,7 +12,6 @@ from unfold.decorators import display
 from billing.models import (
     Cdr,
     CostLine,
-    Dispute,
     FundingLeg,
     Hold,
     HoldPolicy,
@@ -22,7 +21,6 @@ from billing.models import (
     Payment,
     PaymentMethod,
     ProviderEvent,
-    Refund,
     WalletLot,
 )
 from common.portal import PortalAdmin, ReadOnlyAdmin, ReadOnlyInline, link_to
@@ -241,65 +239,6 @@ class FundingLegAdmin(ReadOnlyAdmin):
 
 def _latest(leg: FundingLeg) -> Payment | None:
     return max(leg.payments.all(), key=lambda payment: payment.attempt, default=None)
-
-
-class _PartInline(ReadOnlyInline):
-    """What became of a payment afterwards: its amount leads to its own page."""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("payment")
-
-    @display(description=_("amount"))
-    def amount_link(self, part: Refund | Dispute) -> SafeString | str:
-        return link_to(part, show_amount(part.amount, part.payment.currency))
-
-
-class RefundInline(_PartInline):
-    model = Refund
-    fields = ("amount_link", "status", "reason", "created_at")
-
-
-class DisputeInline(_PartInline):
-    model = Dispute
-    fields = ("amount_link", "status", "reason", "opened_at", "evidence_due_at")
-
-
-@admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
-    list_display = (
-        "created_at", "driver_link", "purpose", "method", "amount_shown", "status_label", "decline_class",
-        "next_attempt_at",
-    )  # fmt: skip
-    list_filter = ("status", "decline_class", "purpose", "provider")
-    search_fields = ("idempotency_key", "provider_reference", "driver__name", "driver__email")
-    list_select_related = ("driver", "method")
-    date_hierarchy = "created_at"
-    csv_columns = (
-        "created_at", "driver__name", "purpose", "amount", "currency", "status", "decline_class", "decline_code",
-        "attempt", "provider", "provider_reference",
-    )  # fmt: skip
-    inlines = (RefundInline, DisputeInline)
-
-    @display(description=_("driver"), ordering="driver__name")
-    def driver_link(self, payment: Payment) -> SafeString | str:
-        return link_to(payment.driver)
-
-    @display(description=_("amount"), ordering="amount")
-    def amount_shown(self, payment: Payment) -> str:
-        return show_amount(payment.amount, payment.currency)
-
-    @display(
-        description=_("status"),
-        ordering="status",
-        label={
-            Payment.Status.SUCCEEDED: "success",
-            Payment.Status.FAILED: "danger",
-            Payment.Status.REQUIRES_ACTION: "warning",
-            Payment.Status.UNANSWERED: "warning",
-        },
-    )
-    def status_label(self, payment: Payment) -> tuple[str, str]:
-        return payment.status, payment.get_status_display()
 
 
 @admin.register(PaymentMethod)

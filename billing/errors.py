@@ -14,6 +14,7 @@ VoltledgerError
 │   ├── NothingToPayOut       the wallet is empty
 │   ├── NothingToRefund       the session was not billed, or all of it is refunded
 │   ├── RefundTooLarge        more than is left of the session or of one of its legs
+│   ├── AdjustmentTooLarge    more than is owed beside the sessions
 │   ├── PaymentDisputed       the bank has withdrawn this payment already
 │   ├── LegUnderWay           a payment of this leg is being decided just now
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
@@ -93,6 +94,10 @@ class NothingToRefund(Refused):
 class RefundTooLarge(Refused):
     code = "refund_too_large"
     sentence = _("This is more than is left to refund. Choose a smaller amount.")
+
+
+class AdjustmentTooLarge(Refused):
+    code = "adjustment_too_large"
 
 
 class PaymentDisputed(Refused):

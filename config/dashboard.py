@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from billing.models import Cdr, ChargingSession, Discrepancy, Dispute, FundingLeg, Hold, LedgerAccount, Refund
 from billing.selectors.disputes import disputes_to_answer
+from billing.selectors.payments import doubtful_payments
 from common import clock
 from common.portal_values import show_amount, show_energy
 from config.admin.customer_page import UNPAID_STATES
@@ -80,6 +81,10 @@ def failed_refunds_badge(request: HttpRequest) -> int | str:
     return _badge(Refund.objects.filter(status=Refund.Status.FAILED, retried_as=None).count())
 
 
+def doubtful_payments_badge(request: HttpRequest) -> int | str:
+    return _badge(doubtful_payments(clock.now()).count())
+
+
 def disputes_badge(request: HttpRequest) -> int | str:
     return _badge(disputes_to_answer(Dispute.objects.all()).count())
 
@@ -138,6 +143,8 @@ def _queues() -> Iterator[Figure]:
     yield _queue(_("Parked reports"), parked, f"{reverse('admin:ocpp_gateway_parkedreport_changelist')}?decision=open")
     failed = FundingLeg.objects.filter(state__in=FAILED_STATES).count()
     yield _queue(_("Failed payments"), failed, f"{legs}?queue=failed")
+    doubtful = doubtful_payments(clock.now()).count()
+    yield _queue(_("Payments in doubt"), doubtful, f"{reverse('admin:billing_payment_changelist')}?queue=doubtful")
     disputed = disputes_to_answer(Dispute.objects.all()).count()
     yield _queue(_("Disputes to answer"), disputed, f"{reverse('admin:billing_dispute_changelist')}?queue=answer")
     different = Discrepancy.objects.filter(status=Discrepancy.Status.OPEN).count()

@@ -1,9 +1,9 @@
 """Reading what is unpaid, why, and what happens next."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
@@ -15,6 +15,9 @@ State = FundingLeg.State
 # What a card can still pay: from the end of the session until it is paid or written off.
 OPEN_LEG_STATES = (State.DUE, State.ATTEMPTING, State.REQUIRES_ACTION, State.RETRYING, State.UNCOLLECTIBLE)
 OPEN_LEG_SOURCES = (FundingLeg.Source.CARD, FundingLeg.Source.DEBT)
+
+# An answer that takes longer than this is looked into by a person.
+IN_DOUBT_AFTER = timedelta(hours=1)
 
 _DECLINE_WORDS: dict[str, Promise] = {
     "insufficient_funds": _("There was not enough money on the card."),
@@ -88,6 +91,19 @@ def saved_methods(driver_id: int) -> QuerySet[PaymentMethod]:
         .exclude(status=PaymentMethod.Status.REMOVED)
         .order_by("-is_default", "status", "pk")
     )
+
+
+def doubtful_payments(now: datetime, payments: QuerySet[Payment] | None = None) -> QuerySet[Payment]:
+    """The work queue: parked by a program, or so long without an answer that a person should look."""
+    rows = Payment.objects.all() if payments is None else payments
+    unanswered = [Payment.Status.CREATED, Payment.Status.UNANSWERED]
+    return rows.filter(
+        Q(status__in=Payment.OPEN, reread_at=None) | Q(status__in=unanswered, created_at__lte=now - IN_DOUBT_AFTER)
+    )
+
+
+def is_doubtful(payment: Payment, now: datetime) -> bool:
+    return doubtful_payments(now, Payment.objects.filter(pk=payment.pk)).exists()
 
 
 def decline_in_words(payment: Payment) -> str:

@@ -8,6 +8,7 @@ from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
 from config.admin.locations import LocationAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
+from config.admin.payments import PaymentAdmin
 from config.admin.reconciliation import DiscrepancyAdmin, ReconciliationAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
 from config.admin.replays import TariffReplayAdmin
@@ -26,6 +27,7 @@ __all__ = [
     "EvseAdmin",
     "FailedTaskAdmin",
     "LocationAdmin",
+    "PaymentAdmin",
     "PriceCorrectionAdmin",
     "ReconciliationAdmin",
     "RefundAdmin",

@@ -15,6 +15,7 @@ from billing.models import ChargingSession, ContractMigration, ContractMigration
 from billing.selectors.auto_top_ups import auto_top_up_of
 from billing.selectors.corrections import with_final_price
 from billing.selectors.disputes import disputes_of
+from billing.selectors.receivables import owed_by
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
 from common.portal_values import show_amount
@@ -127,6 +128,7 @@ def _sessions(driver: Driver) -> dict[str, Any]:
 def _payments(driver: Driver) -> dict[str, Any]:
     return {
         "disputes": disputes_of(driver.pk)[:ROWS],
+        "owed": owed_by(driver.pk, str(wallet_of(driver.pk).balance.currency)),
         "payments": Payment.objects.filter(driver=driver).select_related(
             "method", "funding_leg__cdr__charging_session"
         )[:ROWS],

@@ -95,6 +95,13 @@ UNFOLD = {
                         badge="failed_payments_badge",
                     ),
                     _item(
+                        _("Payments in doubt"),
+                        "help",
+                        "billing.payment",
+                        query="queue=doubtful",
+                        badge="doubtful_payments_badge",
+                    ),
+                    _item(
                         _("Failed refunds"),
                         "money_off",
                         "billing.refund",

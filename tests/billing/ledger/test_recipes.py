@@ -31,6 +31,7 @@ from billing.services.corrections import approve_correction, draft_correction, p
 from billing.services.holds import capture_hold, place_hold
 from billing.services.lots import expire_lots
 from billing.services.payments import collect_leg
+from billing.services.receivables import adjust_receivable
 from billing.services.refunds import refund_session
 from billing.services.settlement import settle_session
 from billing.services.wallet_closing import close_wallet
@@ -203,6 +204,20 @@ def dispute(*, is_won: bool | None = None, bearer: str = "receivable") -> str:
     return {None: "dispute_withdrawn", True: "dispute_reinstated", False: "dispute_lost"}[is_won]
 
 
+def adjust_debt(direction: str, settled: str, amount: str = "10.20") -> str:
+    dispute(is_won=False)
+    adjust_receivable(
+        driver_id=LedgerAccount.objects.get(code="receivable").driver_id,
+        amount=eur(amount),
+        direction=direction,
+        settled=settled,
+        reason="recipe",
+        idempotency_key="recipe",
+        actor_id=StaffFactory().pk,
+    )
+    return "receivable_adjusted"
+
+
 def pay_out() -> str:
     return_a_refund()
     pay_out_refund(refund_id=Refund.objects.get().pk, actor_id=StaffFactory().pk, reason="recipe")
@@ -319,6 +334,9 @@ SCENARIOS: dict[str, Scenario] = {
     "The amount held without an account is captured": capture_without_account,
     "A session without an account costs more than was held": give_up_without_account,
     "What was written off is paid after all": recover,
+    "A customer pays what they owe by bank transfer": lambda: adjust_debt("lower", "bank_clearing"),
+    "A customer is let off what they owe": lambda: adjust_debt("lower", "promo_expense"),
+    "A customer is paid by bank transfer": lambda: adjust_debt("raise", "bank_clearing", "5.00"),
     "A tariff is corrected as of a past moment": correct,
 }
 
