@@ -90,6 +90,10 @@ CHARGE_POINTS: dict[str, tuple[str, list[Plug]]] = {
     "DEMO-HPC-2": ("amsterdam-zuid", [HPC_300]),
 }
 
+# The label one can read about: elsewhere codes are drawn at random.
+LABELLED = ("DEMO-HPC-1", 2)
+LABEL_CODE = "DEM00001"
+
 # The others speak 1.6.
 SPEAK_OCPP_201 = frozenset({"DEMO-AC-5"})
 

@@ -8,6 +8,7 @@ from accounts.models import CustomerGroup, Partner
 from common import clock
 from config.demo import facts
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
+from locations.models.stations import new_connector_code
 from locations.services.credentials import set_key
 from ocpp_gateway.simulator.keys import demo_key
 from tariffs.domain.price_file import PricePoint
@@ -61,6 +62,7 @@ def install_charge_points() -> None:
                     "standard": plug.standard,
                     "power_type": plug.power_type,
                     "max_power_w": plug.max_power_w,
+                    "code": facts.LABEL_CODE if (identity, number) == facts.LABELLED else new_connector_code(),
                 },
             )
         if point.key_hmac is None:

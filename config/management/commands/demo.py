@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from config.demo import DemoNetwork, facts, install_demo
+from locations.models import Connector
 
 
 class Command(BaseCommand):
@@ -39,6 +40,7 @@ def _as_json(installed: DemoNetwork) -> dict[str, Any]:
     return {
         "site": settings.SITE_URL,
         "operator_portal": settings.SITE_URL + reverse("admin:index"),
+        "pay_without_account": _label_page(),
         "password": facts.PASSWORD,
         "log_ins": [{"email": person.email, "name": person.name, "who": person.who} for person in facts.PEOPLE],
         "charge_points": installed.charge_points,
@@ -46,10 +48,18 @@ def _as_json(installed: DemoNetwork) -> dict[str, Any]:
     }
 
 
+def _label_page() -> str:
+    """Of the connector that is there: a network installed before keeps its codes."""
+    identity, number = facts.LABELLED
+    connector = Connector.objects.get(charge_point__identity=identity, number=number)
+    return f"{settings.SITE_URL}{reverse('connector_qr', args=[connector.code])}"
+
+
 def _as_text(installed: DemoNetwork) -> str:
     width = max(len(person.email) for person in facts.PEOPLE)
     lines = [f"  Demo log-ins, all with the password {facts.PASSWORD}", ""]
     lines += [f"  {person.email:<{width}}  {person.who}" for person in facts.PEOPLE]
+    lines += ["", f"  Pay without an account, as by the QR label of a connector: {_label_page()}"]
     if installed.sessions_played:
         lines += ["", f"  {installed.sessions_played} past sessions were played."]
     return "\n".join(lines)
