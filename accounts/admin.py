@@ -2,19 +2,16 @@
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.forms import ContractTypeForm
-from accounts.models import AuditEvent, Contract, ContractType, CustomerGroup, Partner, PartnerMember, Token, User
+from accounts.models import AuditEvent, Contract, CustomerGroup, Partner, PartnerMember, Token, User
 from accounts.portal import AuditedAdmin
-from accounts.words import contract_sentences
 from common.portal import ReadOnlyAdmin, link_to
 
 
@@ -62,43 +59,6 @@ class CustomerGroupAdmin(AuditedAdmin):
     list_display = ("name", "code", "is_public")
     search_fields = ("name", "code")
     may_delete = True
-
-
-@admin.register(ContractType)
-class ContractTypeAdmin(AuditedAdmin):
-    form = ContractTypeForm
-    list_display = ("name", "code", "billing_model", "wallet_use", "self_topup", "currency", "open_contracts")
-    list_filter = ("billing_model", "wallet_use", "invoicing", "customer_group")
-    search_fields = ("name", "code")
-    list_select_related = ("customer_group",)
-    readonly_fields = ("in_words",)
-    csv_columns = ("code", "name", "billing_model", "wallet_use", "self_topup", "currency", "customer_group__code")
-    fieldsets = (
-        (None, {"fields": ("name", "code", "currency", "customer_group", "is_default_for_sign_up")}),
-        (_("What this type means"), {"fields": ("in_words", "plain_words")}),
-        (
-            _("Who pays, and when?"),
-            {"fields": ("billing_model", "invoicing", "hold_AC", "hold_DC", "hold_HPC", "debt_rule", "debt_above")},
-        ),
-        (
-            _("What is the wallet used for?"),
-            {"fields": ("wallet_use", "eligible", "self_topup", "auto_topup", "min_balance_to_start")},
-        ),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ContractType]:
-        in_force = Count("contracts", filter=Q(contracts__ends_at__isnull=True))
-        return super().get_queryset(request).annotate(open_contract_count=in_force)
-
-    @display(description=_("drivers"), ordering="open_contract_count")
-    def open_contracts(self, contract_type: ContractType) -> int:
-        return int(contract_type.open_contract_count)  # type: ignore[attr-defined]
-
-    @display(description=_("in words"))
-    def in_words(self, contract_type: ContractType | None) -> SafeString | str:
-        if contract_type is None or contract_type.pk is None:
-            return str(_("Save first; what you chose is then spelled out here."))
-        return format_html_join("", "<p>{}</p>", ((sentence,) for sentence in contract_sentences(contract_type)))
 
 
 @admin.register(Contract)

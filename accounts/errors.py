@@ -15,6 +15,13 @@ class ContractNotPossible(Refused):
     sentence = _("The contract cannot start at that moment. Choose a moment after the present contract began.")
 
 
+class WalletUseNotPossible(Refused):
+    code = "wallet_use_not_possible"
+    sentence = _(
+        "Customers of a wallet type pay from their wallet alone. To change that, move them to another contract type."
+    )
+
+
 class DriverBlocked(Refused):
     code = "driver_blocked"
     sentence = _("This customer account is blocked. Please contact customer service.")

@@ -46,6 +46,16 @@ class ContractTypeForm(forms.ModelForm):
         self.initial["debt_rule"] = "never" if above is None else "above" if Decimal(str(above)) else "any"
         self.initial["debt_above"] = above if self.initial["debt_rule"] == "above" else None
 
+        if self.instance.pk is not None and self.instance.contracts.exists():
+            self._fix("billing_model", _("Fixed: customers have this type. Make another one and move them to it."))
+            self._fix("wallet_use", _("Switched on a page of its own, which says what becomes of the balances."))
+
+    def _fix(self, name: str, words: Any) -> None:
+        """Whoever has a contract was promised this. Who may only look has no such field."""
+        if name in self.fields:
+            self.fields[name].disabled = True
+            self.fields[name].help_text = words
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("debt_rule") == "above" and not cleaned.get("debt_above"):

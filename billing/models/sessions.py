@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Contract, Driver, Token
+from accounts.models import Contract, ContractType, Driver, Token
 from billing.models.ledger import amount_field
 from locations.models import ChargePoint, Connector
 from tariffs.models import TariffAssignment, TariffVersion
@@ -101,6 +101,10 @@ class ChargingSession(models.Model):
     rating_inputs = models.JSONField(default=dict, blank=True, editable=False)
     currency = models.CharField(max_length=3, blank=True)
     vat_percent = models.DecimalField(max_digits=6, decimal_places=3, null=True, blank=True)
+    # What the contract type said of the wallet when it began; empty for sessions from before that was kept.
+    wallet_use = models.CharField(
+        max_length=12, choices=ContractType.WalletUse.choices, blank=True, default="", editable=False
+    )
     # What is available to pay for it while it runs; empty: no limit (post-paid).
     spend_limit = amount_field(_("spend limit"), null=True, blank=True)
 

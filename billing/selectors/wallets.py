@@ -5,14 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 
 from accounts.errors import NoContract
+from accounts.models import Contract, ContractType
 from accounts.selectors.contracts import contract_in_force
 from billing.domain.postings import natural_change, wallet
 from billing.domain.waterfall import Lot as LotValue
 from billing.domain.waterfall import spending_order
-from billing.models import LedgerAccount, LedgerEntry, WalletLot
+from billing.models import LedgerAccount, LedgerEntry, PaymentMethod, WalletLot
 from common import clock
 from common.money import Money
 
@@ -75,6 +76,37 @@ def available_in_wallet(driver_id: int, currency: str, at: datetime | None = Non
     account_id, posted, pending = row
     available: Decimal = posted - pending - expired_promo(account_id, at or clock.now())
     return max(available, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class TypeBalances:
+    """What customers of a contract type have in their wallets, in its currency; `without_card` among them."""
+
+    with_balance: int
+    total: Decimal
+    without_card: int
+
+
+def balances_under(contract_type: ContractType) -> TypeBalances:
+    """Of whoever has a contract of this type in force now."""
+    now = clock.now()
+    in_force = Contract.objects.filter(contract_type=contract_type, starts_at__lte=now).filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=now)
+    )
+    cards = PaymentMethod.objects.filter(driver=OuterRef("driver"), status=PaymentMethod.Status.ACTIVE)
+    found = (
+        LedgerAccount.objects.filter(
+            code=LedgerAccount.Code.WALLET,
+            currency=contract_type.currency,
+            posted__gt=0,
+            driver__in=in_force.values("driver"),
+        )
+        .annotate(has_card=Exists(cards))
+        .aggregate(wallets=Count("pk"), total=Sum("posted"), without_card=Count("pk", filter=Q(has_card=False)))
+    )
+    return TypeBalances(
+        with_balance=found["wallets"], total=found["total"] or Decimal(0), without_card=found["without_card"]
+    )
 
 
 def expired_promo(account_id: int, at: datetime) -> Decimal:

@@ -124,7 +124,8 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
 
 
 def terms_for(*, connector: Connector, contract: Contract | None, channel: str, at: datetime) -> dict[str, Any]:
-    """Columns of a session that freeze its price: tariff version, digest, trace, currency, VAT, market prices.
+    """Columns that freeze what a session costs and what pays: tariff version, digest, trace, currency, VAT, market
+    prices, the use of the wallet.
 
     Raises NoTariff, NoVatRate, CurrencyMismatch.
     """
@@ -146,6 +147,7 @@ def terms_for(*, connector: Connector, contract: Contract | None, channel: str, 
         "tariff_trace": resolution.trace,
         "rating_inputs": frozen.to_json(),
         "currency": currency,
+        "wallet_use": contract.contract_type.wallet_use if contract is not None else "",
         "vat_percent": vat_percent(location.country, clock.local_date(at, location.time_zone)),
     }
 

@@ -58,7 +58,7 @@ def _facts(session: ChargingSession, states: Mapping[str, AccountState], system:
         review_reason=session.review_reason,
         driver_id=session.driver_id,
         billing_model=AD_HOC if hasattr(session, "ad_hoc") else contract_type.billing_model if contract_type else "",
-        wallet_use=contract_type.wallet_use if contract_type else "",
+        wallet_use=session.wallet_use or (contract_type.wallet_use if contract_type else ""),
         currency=session.currency,
         vat_percent=session.vat_percent,
         tariff_document=session.tariff_version.document if session.tariff_version else "",

@@ -55,7 +55,8 @@ _READ = """
 SELECT json_build_array(
     (
         SELECT json_object_agg(session.id, json_build_array(
-            CASE WHEN ad_hoc.id IS NULL THEN contract_type.billing_model ELSE 'ad_hoc' END, contract_type.wallet_use,
+            CASE WHEN ad_hoc.id IS NULL THEN contract_type.billing_model ELSE 'ad_hoc' END,
+            COALESCE(NULLIF(session.wallet_use, ''), contract_type.wallet_use),
             location.country, location.time_zone,
             connector.max_power_w,
             (

@@ -3,6 +3,7 @@
 from config.admin.ad_hoc import AdHocSessionAdmin
 from config.admin.api_keys import ApiKeyAdmin
 from config.admin.contract_migrations import ContractMigrationAdmin
+from config.admin.contract_types import ContractTypeAdmin
 from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
@@ -21,6 +22,7 @@ __all__ = [
     "ChargePointAdmin",
     "ChargingSessionAdmin",
     "ContractMigrationAdmin",
+    "ContractTypeAdmin",
     "DiscrepancyAdmin",
     "DisputeAdmin",
     "DriverAdmin",
