@@ -19,6 +19,7 @@
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
 | say how much is held on cards           | billing.add_holdpolicy, _change|
+| say where charging is free for all      | billing.add_openaccess, _change|
 | replay a tariff on past sessions        | billing.add_tariffreplay       |
 | cancel a replay or start it again       | billing.change_tariffreplay    |
 | start, stop, command a charge point     | ocpp_gateway.add_command       |
@@ -130,6 +131,8 @@ ROLES: dict[str, list[str]] = {
         "billing.add_pricecorrection",
         "billing.change_pricecorrection",
         "billing.*_holdpolicy",
+        "billing.add_openaccess",
+        "billing.change_openaccess",
         "billing.add_tariffreplay",
         "billing.change_tariffreplay",
         "billing.change_fundingleg",

@@ -38,6 +38,7 @@ def sweep() -> int:
     steps: list[Callable[[], int]] = [
         lambda: sessions.close_overdue_sessions(now=now),
         lambda: card_holds.stop_without_hold(now=now),
+        lambda: sessions.stop_used_up(now=now),
         lambda: settlement.settle_overdue(now=now),
         lambda: holds.expire_holds(now=now),
         lambda: lots.expire_lots(now=now),

@@ -75,7 +75,8 @@ class FreeRules:
 class Facts:
     """An ended session as it was read under its lock, with everything its settlement depends on.
 
-    `billing_model` is the contract type's, or `AD_HOC` for somebody without an account.
+    `billing_model` is the contract type's, `AD_HOC` for somebody without an account, `OPEN_ACCESS` where the place is
+    open to everybody.
     `accounts` are ledger accounts by key: the driver's own, locked, and the system accounts there are. `metered` is
     None when the station never told the start or the end of it, `held_on_card` when nothing is held on a card.
     """
@@ -213,7 +214,7 @@ def decide(facts: Facts, rules: FreeRules) -> Free | Review | Bill:
     priced = _price(facts, metered) if facts.tariff_document else None
     if little and isinstance(priced, _Priced) and not priced.costs_time:
         return Free(little)
-    if facts.driver_id is None and facts.billing_model != AD_HOC:
+    if facts.driver_id is None and facts.billing_model not in (AD_HOC, OPEN_ACCESS):
         return Review("no_driver")
     if not facts.billing_model:
         return Review("no_contract")

@@ -9,6 +9,7 @@ from billing.models.fake_provider import FakeProviderObject
 from billing.models.hold_policies import HoldPolicy
 from billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from billing.models.mails import DriverMail
+from billing.models.open_access import OpenAccess
 from billing.models.payments import Payment, PaymentMethod, ProviderEvent
 from billing.models.reconciliation import Discrepancy, Reconciliation
 from billing.models.refunds import Refund, SessionRefund, SessionRefundLeg
@@ -36,6 +37,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "MeterValue",
+    "OpenAccess",
     "Payment",
     "PaymentMethod",
     "PriceCorrection",

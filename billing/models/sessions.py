@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Contract, ContractType, Driver, Token
 from billing.models.ledger import amount_field
+from billing.models.open_access import OpenAccess
 from locations.models import ChargePoint, Connector
 from tariffs.models import TariffAssignment, TariffVersion
 
@@ -87,6 +88,16 @@ class ChargingSession(models.Model):
         Contract, on_delete=models.PROTECT, null=True, blank=True, related_name="charging_sessions", db_index=False
     )
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.RFID)
+
+    # Free for whoever came, by this; what it would have cost is the operator's.
+    open_access = models.ForeignKey(
+        OpenAccess,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="charging_sessions",
+        verbose_name=_("open access"),
+    )
 
     # What it costs: frozen when the session was authorised; later edits of a tariff never reach it.
     tariff_version = models.ForeignKey(

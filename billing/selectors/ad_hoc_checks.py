@@ -9,7 +9,8 @@ SELECT 'session ' || session.id,
             || CASE WHEN session.driver_id IS NULL THEN '' ELSE ' with driver ' || session.driver_id END END
 FROM billing_chargingsession session
 LEFT JOIN billing_adhocsession ad_hoc ON ad_hoc.charging_session_id = session.id
-WHERE (ad_hoc.id IS NULL AND session.driver_id IS NULL AND session.outcome = 'billed')
+WHERE (ad_hoc.id IS NULL AND session.driver_id IS NULL AND session.open_access_id IS NULL
+        AND session.outcome = 'billed')
     OR (ad_hoc.id IS NOT NULL AND (session.driver_id IS NOT NULL OR session.contract_id IS NOT NULL
         OR session.channel <> 'ad_hoc'))
 """

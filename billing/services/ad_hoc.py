@@ -23,6 +23,7 @@ from billing.models import AdHocSession, ChargingSession, FundingLeg, Hold, Paym
 from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupResult, SetupState
 from billing.providers.registry import get_provider
 from billing.selectors.hold_policies import amount_to_hold
+from billing.selectors.open_access import open_access_at
 from billing.selectors.payments import OPEN_LEG_STATES
 from billing.services.admission import terms_for
 from billing.services.sessions.requesting import check_ready, lock_connector, request_ad_hoc_start
@@ -50,6 +51,11 @@ class TooManyPayers(Refused):
     sentence = gettext_lazy("Too many people are paying at this connector just now. Try again in a few minutes.")
 
 
+class FreeHere(Refused):
+    code = "free_here"
+    sentence = gettext_lazy("Charging is free here just now: plug in and hold any card to the charge point.")
+
+
 class PaidTooLate(Refused):
     code = "paid_too_late"
     sentence = gettext_lazy(
@@ -75,8 +81,11 @@ class AdHocOffer:
 def offer_at(*, connector: Connector, at: datetime) -> AdHocOffer:
     """The offer of a moment. Give the connector with its charge point and location. Reads only.
 
-    Raises NoTariff, NoVatRate: without a price nothing is offered, and nothing is ever free for want of one.
+    Raises NoTariff, NoVatRate: without a price nothing is offered, and nothing is ever free for want of one. Raises
+    FreeHere where the place is open to everybody.
     """
+    if open_access_at(connector, at) is not None:
+        raise FreeHere
     channel = ChargingSession.Channel.AD_HOC
     terms = terms_for(connector=connector, contract=None, channel=channel, at=at)
     about = ChargingSession(

@@ -122,20 +122,27 @@ def discard_session(*, session_id: int, actor_id: int, reason: str) -> ChargingS
 
 
 def _fill_in(session: ChargingSession) -> None:
+    if session.started_at is None:
+        return
+    if session.open_access_id is not None:
+        if session.tariff_version is None:
+            _freeze_terms(session, session.started_at)
+        return
     if session.token is None and (token := find_token(session.id_tag)) is not None:
         session.token, session.driver, session.channel = token, token.driver, token.kind
-    if session.driver_id is None or session.started_at is None:
+    if session.driver_id is None:
         return
     was_nobodys = session.contract is None
     if was_nobodys:
         session.contract = contract_in_force(session.driver_id, session.started_at)
     # What was frozen for nobody in particular is not this customer's price.
-    if (was_nobodys or session.tariff_version is None) and session.connector is not None:
-        terms = terms_for(
-            connector=session.connector,
-            contract=session.contract,
-            channel=session.channel,
-            at=session.started_at,
-        )
-        for name, value in terms.items():
-            setattr(session, name, value)
+    if was_nobodys or session.tariff_version is None:
+        _freeze_terms(session, session.started_at)
+
+
+def _freeze_terms(session: ChargingSession, at: datetime) -> None:
+    if session.connector is None:
+        return
+    terms = terms_for(connector=session.connector, contract=session.contract, channel=session.channel, at=at)
+    for name, value in terms.items():
+        setattr(session, name, value)

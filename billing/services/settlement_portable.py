@@ -6,7 +6,7 @@ from billing.domain.metering import Metered
 from billing.domain.plan import AccountState, PostingPlan
 from billing.domain.postings import receivable, wallet
 from billing.domain.settlement import SYSTEM_CODES, Facts, HeldAmount
-from billing.domain.waterfall import AD_HOC, Source
+from billing.domain.waterfall import AD_HOC, OPEN_ACCESS, Source
 from billing.models import Cdr, ChargingSession, CostLine, FundingLeg, Hold, LedgerAccount
 from billing.services.accounts import state_of
 from billing.services.ledger_writer import write_posting
@@ -47,6 +47,14 @@ def read_facts(session_ids: Sequence[int]) -> list[Facts]:
     return [_facts(session, states, system[session.currency]) for session in sessions]
 
 
+def _billing_model(session: ChargingSession) -> str:
+    if session.open_access_id is not None:
+        return OPEN_ACCESS
+    if hasattr(session, "ad_hoc"):
+        return AD_HOC
+    return session.contract.contract_type.billing_model if session.contract else ""
+
+
 def _facts(session: ChargingSession, states: Mapping[str, AccountState], system: Mapping[str, AccountState]) -> Facts:
     purse = states.get(wallet(session.driver_id or 0, session.currency).key)
     own_keys = [account(session.driver_id or 0, session.currency).key for account in (wallet, receivable)]
@@ -57,7 +65,7 @@ def _facts(session: ChargingSession, states: Mapping[str, AccountState], system:
         public_id=str(session.public_id),
         review_reason=session.review_reason,
         driver_id=session.driver_id,
-        billing_model=AD_HOC if hasattr(session, "ad_hoc") else contract_type.billing_model if contract_type else "",
+        billing_model=_billing_model(session),
         wallet_use=session.wallet_use or (contract_type.wallet_use if contract_type else ""),
         currency=session.currency,
         vat_percent=session.vat_percent,

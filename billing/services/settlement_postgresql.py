@@ -55,7 +55,8 @@ _READ = """
 SELECT json_build_array(
     (
         SELECT json_object_agg(session.id, json_build_array(
-            CASE WHEN ad_hoc.id IS NULL THEN contract_type.billing_model ELSE 'ad_hoc' END,
+            CASE WHEN session.open_access_id IS NOT NULL THEN 'open_access' WHEN ad_hoc.id IS NOT NULL THEN 'ad_hoc'
+                ELSE contract_type.billing_model END,
             COALESCE(NULLIF(session.wallet_use, ''), contract_type.wallet_use),
             location.country, location.time_zone,
             connector.max_power_w,

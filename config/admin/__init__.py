@@ -9,6 +9,7 @@ from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
 from config.admin.locations import LocationAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
+from config.admin.open_access import OpenAccessAdmin
 from config.admin.payments import PaymentAdmin
 from config.admin.reconciliation import DiscrepancyAdmin, ReconciliationAdmin
 from config.admin.refunds import RefundAdmin, SessionRefundAdmin
@@ -29,6 +30,7 @@ __all__ = [
     "EvseAdmin",
     "FailedTaskAdmin",
     "LocationAdmin",
+    "OpenAccessAdmin",
     "PaymentAdmin",
     "PriceCorrectionAdmin",
     "ReconciliationAdmin",

@@ -36,7 +36,7 @@ class ChargingSessionAdmin(ReviewActions, RefundActions):
     )  # fmt: skip
     list_filter = (
         "status", "outcome", "payment_status", "channel", "review_reason", "charge_point__location",
-        "contract__contract_type",
+        "contract__contract_type", "open_access",
     )  # fmt: skip
     search_fields = ("id", "public_id", "id_tag", "driver__name", "driver__email", "charge_point__identity")
     list_select_related = ("driver", "charge_point__location", "connector", "cdr")

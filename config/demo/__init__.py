@@ -27,6 +27,7 @@ def install_demo(*, with_past: bool) -> DemoNetwork:
     network.install_charge_points()
     network.install_market_prices()
     network.install_prices()
+    network.install_open_access()
     people.install_people()
     people.install_memberships(fleet, host)
     install_schedules()

@@ -243,6 +243,11 @@ ASSIGNMENTS: list[tuple[str, dict[str, str]]] = [
 ]
 
 
+# Free for everybody: three sessions a day of 10 kWh each.
+OPEN_ACCESS_NAME = "Free power hour"
+OPEN_ACCESS_CONNECTOR = ("DEMO-AC-4", 2)
+
+
 @dataclass(frozen=True)
 class Person:
     """A log-in. `role` names an operator role; `contract` makes a driver; `wallet` is what an operator added."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.models import CustomerGroup, Partner
+from billing.models import OpenAccess
 from common import clock
 from config.demo import facts
 from locations.models import ChargePoint, Connector, Evse, LegalEntity, Location, Region
@@ -67,6 +68,19 @@ def install_charge_points() -> None:
             )
         if point.key_hmac is None:
             set_key(charge_point_id=point.pk, key=demo_key(identity))
+
+
+def install_open_access() -> None:
+    identity, number = facts.OPEN_ACCESS_CONNECTOR
+    OpenAccess.objects.get_or_create(
+        name=facts.OPEN_ACCESS_NAME,
+        defaults={
+            "connector": Connector.objects.get(charge_point__identity=identity, number=number),
+            "max_kwh": Decimal(10),
+            "max_sessions_per_day": 3,
+            "cost_centre": "Marketing",
+        },
+    )
 
 
 def install_market_prices() -> None:

@@ -180,6 +180,7 @@ UNFOLD = {
                     _item(_("Assignments"), "account_tree", "tariffs.tariffassignment"),
                     _item(_("Price series"), "show_chart", "tariffs.priceseries"),
                     _item(_("VAT rates"), "percent", "tariffs.vatrate"),
+                    _item(_("Open access"), "volunteer_activism", "billing.openaccess"),
                     _item(_("Price corrections"), "published_with_changes", "billing.pricecorrection"),
                     _item(_("Replays"), "replay", "billing.tariffreplay"),
                 ],

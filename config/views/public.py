@@ -11,6 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import Driver
 from billing.models import ChargingSession
+from billing.selectors.open_access import first_open, open_access_at
 from common import clock
 from config.forms.ad_hoc import PayForm
 from config.selectors.ad_hoc import offer_or_none
@@ -57,7 +58,9 @@ def station(request: HttpRequest, code: str) -> HttpResponse:
         channel=channel_of(driver),
         at=clock.now(),
     )
-    return render(request, "site/station.html", {"location": location, "rows": rows, "driver": driver})
+    free = first_open([row.connector for row in rows], clock.now())
+    context = {"location": location, "rows": rows, "driver": driver, "free": free}
+    return render(request, "site/station.html", context)
 
 
 @require_safe
@@ -86,6 +89,7 @@ def connector_context(code: str, driver: Driver | None) -> dict[str, Any]:
         "card": rows[0].card,
         "driver": driver,
         "contract": contract,
+        "open_access": open_access_at(connector, now),
         "offer": offer_or_none(connector, now) if driver is None else None,
         "form": PayForm(),
         "own_session": present

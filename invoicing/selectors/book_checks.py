@@ -84,8 +84,11 @@ WHERE before_it > issued_on
 
 _SESSIONS_HAVE_THEIR_RECEIPT = """
 SELECT 'cdr ' || cdr.id, 'of session ' || cdr.charging_session_id || ' has no receipt'
-FROM billing_cdr cdr LEFT JOIN invoicing_document document ON document.cdr_id = cdr.id
+FROM billing_cdr cdr
+JOIN billing_chargingsession session ON session.id = cdr.charging_session_id
+LEFT JOIN invoicing_document document ON document.cdr_id = cdr.id
 WHERE cdr.gross > 0 AND document.id IS NULL AND cdr.created_at < %s
+    AND (session.driver_id IS NOT NULL OR session.open_access_id IS NULL)
 """
 
 _DOCUMENTS_HAVE_THEIR_PDF = """

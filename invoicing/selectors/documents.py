@@ -60,4 +60,6 @@ def due_cdrs(now: datetime) -> QuerySet[Cdr]:
     status = ChargingSession.PaymentStatus
     settled = Q(charging_session__payment_status__in=[status.PAID, status.NOTHING_DUE])
     waited = Q(created_at__lte=now - WAIT_FOR_PAYMENT)
-    return Cdr.objects.filter(gross__gt=0, receipt__isnull=True).filter(settled | waited)
+    # Nobody is there to get a receipt of what anybody may have for nothing.
+    nobodys = Q(charging_session__open_access__isnull=False, charging_session__driver__isnull=True)
+    return Cdr.objects.filter(~nobodys, gross__gt=0, receipt__isnull=True).filter(settled | waited)

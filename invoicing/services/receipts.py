@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import translation
 from django_q.tasks import async_task
 
-from billing.models import AdHocSession, Cdr
+from billing.models import AdHocSession, Cdr, ChargingSession
 from billing.selectors.ad_hoc import link_of
 from common.locking import lock_row
 from common.states import check_step
@@ -27,11 +27,11 @@ def issue_receipt(*, cdr_id: int) -> Document:
     Locks: the Cdr row, then the NumberSeries row.
     Raises Cdr.DoesNotExist, NothingToReceipt, LinesDoNotAddUp.
     """
-    cdr = lock_row(Cdr.objects.filter(pk=cdr_id))
+    cdr = lock_row(Cdr.objects.filter(pk=cdr_id).select_related("charging_session"))
     issued = document_for(cdr)
     if issued is not None:
         return issued
-    if cdr.gross <= 0:
+    if cdr.gross <= 0 or _is_nobodys(cdr.charging_session):
         raise NothingToReceipt
     facts = receipt_facts(cdr)
     document = Document(
@@ -56,6 +56,11 @@ def issue_receipt(*, cdr_id: int) -> Document:
     if facts.driver is None and facts.buyer["email"]:
         async_task("invoicing.tasks.mail_ad_hoc_receipt", document.pk)
     return document
+
+
+def _is_nobodys(session: ChargingSession) -> bool:
+    """Free for whoever came, and nobody knows who it was."""
+    return session.open_access_id is not None and session.driver_id is None
 
 
 def _page_of(document: Document, cdr: Cdr) -> str:

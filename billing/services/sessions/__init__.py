@@ -12,7 +12,7 @@ from billing.services.sessions.ending import (
     stop_session,
 )
 from billing.services.sessions.limits import extend_limits
-from billing.services.sessions.metering import record_meter_values
+from billing.services.sessions.metering import record_meter_values, stop_used_up
 from billing.services.sessions.requesting import request_ad_hoc_start, request_start, request_stop
 from billing.services.sessions.starting import start_session
 
@@ -29,4 +29,5 @@ __all__ = [
     "request_stop",
     "start_session",
     "stop_session",
+    "stop_used_up",
 ]

@@ -79,7 +79,7 @@ def store_samples(session: ChargingSession, samples: Sequence[MeterSample], rece
 
 def _find(charge_point_id: int, session_id: int | None, connector_number: int) -> ChargingSession | None:
     sessions = ChargingSession.objects.filter(charge_point_id=charge_point_id).select_related(
-        "tariff_version", "connector__charge_point__location"
+        "tariff_version", "open_access", "connector__charge_point__location"
     )
     if session_id is not None:
         rows = lock_rows(sessions.filter(pk=session_id))
@@ -126,16 +126,50 @@ def _decide(session: ChargingSession, now: datetime) -> Directive:
         return answer()
     if session.stop_requested_at is not None:
         return answer(stop=True, reason=session.stop_request_reason)
+    if session.open_access is not None and is_free_use_over(session, now):
+        _ask_to_stop(session, now, "open_access_used_up")
+        return answer(stop=True, reason=session.stop_request_reason)
     if session.spend_limit is None or session.tariff_version_id is None:
         return answer()
     projected = gross_so_far(session, ahead=LOOK_AHEAD)
     if must_stop(projected_gross=projected, limit=session.spend_limit):
         if extend_limit(session, now):
             return answer(warn=True, reason="limit_extended")
-        session.stop_requested_at, session.stop_request_reason = now, "limit_reached"
-        session.save(update_fields=["stop_requested_at", "stop_request_reason"])
+        _ask_to_stop(session, now, "limit_reached")
         return answer(stop=True, reason="limit_reached")
     warn = should_warn(cost_gross=session.live_gross, limit=session.spend_limit)
     if warn:
         ask_for_auto_top_up(session.driver_id, now)
     return answer(warn=warn, reason="limit_near" if warn else "")
+
+
+def is_free_use_over(session: ChargingSession, now: datetime) -> bool:
+    """Whether a session that is free by open access has had, or is about to have had, all that is free."""
+    if session.open_access is None or session.started_at is None:
+        return False
+    return session.open_access.free_use.is_used_up(
+        energy_wh=session.energy_wh,
+        power_w=session.power_w or Decimal(0),
+        lasted=now - session.started_at,
+        ahead=LOOK_AHEAD,
+    )
+
+
+@transaction.atomic
+def stop_used_up(*, now: datetime) -> int:
+    """Ask for the stop of sessions whose free time is over, also where the charge point says nothing; their number.
+
+    Safe to repeat. Locks: the sessions' rows.
+    """
+    running = ChargingSession.objects.filter(
+        status=ChargingSession.Status.ACTIVE, open_access__max_minutes__isnull=False, stop_requested_at__isnull=True
+    )
+    over = [session for session in lock_rows(running.select_related("open_access")) if is_free_use_over(session, now)]
+    for session in over:
+        _ask_to_stop(session, now, "open_access_used_up")
+    return len(over)
+
+
+def _ask_to_stop(session: ChargingSession, now: datetime, reason: str) -> None:
+    session.stop_requested_at, session.stop_request_reason = now, reason
+    session.save(update_fields=["stop_requested_at", "stop_request_reason"])

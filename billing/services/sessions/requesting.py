@@ -12,7 +12,7 @@ from billing.admission_errors import ChargePointOffline, ConnectorBusy, Connecto
 from billing.models import AdHocSession, ChargingSession
 from billing.services.admission import admit, terms_for
 from billing.services.card_holds import ask_for_hold
-from billing.services.sessions.starting import reserve_in_wallet
+from billing.services.sessions.starting import reserve_in_wallet, take_open_access
 from common import clock
 from common.ids import new_code
 from common.locking import lock_row
@@ -29,7 +29,7 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     Where an amount is to be held on a card, the charge point is asked when the bank has agreed (`awaits_hold`).
 
     A second request by the same driver while the first waits returns the first. Locks: the driver, so that the contract
-    stays in force meanwhile, and the connector, so that two drivers cannot both be promised it. Raises ConnectorBusy,
+    stays in force meanwhile, the connector, so that two drivers cannot both be promised it. Raises ConnectorBusy,
     ConnectorNotReady, ChargePointOffline, DriverBlocked and whatever admission and pricing refuse; after a refusal
     nothing has changed.
     """
@@ -42,8 +42,10 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     if present is not None and present.driver_id == driver_id and present.status == ChargingSession.Status.REQUESTED:
         return present
     check_ready(connector)
-    admission = admit(driver_id=driver_id, at=now, power_class=connector.power_class)
-    terms = terms_for(connector=connector, contract=admission.contract, channel=channel, at=now)
+    open_access = take_open_access(connector, now)
+    admission = None if open_access else admit(driver_id=driver_id, at=now, power_class=connector.power_class)
+    contract = admission and admission.contract
+    terms = terms_for(connector=connector, contract=contract, channel=channel, at=now)
     token = issue_app_token(driver_id=driver_id)
     session = ChargingSession(
         charge_point=connector.charge_point,
@@ -51,19 +53,21 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
         id_tag=token.id_tag,
         token=token,
         driver=driver,
-        contract=admission.contract,
+        contract=contract,
+        open_access=open_access,
         channel=channel,
         status=ChargingSession.Status.REQUESTED,
         requested_at=now,
         start_deadline_at=now + START_WITHIN,
         **terms,
     )
-    admission = admission.at_price_of(session)
-    session.spend_limit = admission.spend_limit
+    if admission:
+        admission = admission.at_price_of(session)
+        session.spend_limit = admission.spend_limit
     session.save()
-    if admission.is_preauthorised:
+    if admission and admission.is_preauthorised:
         ask_for_hold(session, now=now)
-    if admission.wallet_hold:
+    if admission and admission.wallet_hold:
         reserve_in_wallet(session, admission.wallet_hold, now=now)
     return session
 

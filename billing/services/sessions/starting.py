@@ -10,7 +10,8 @@ from djmoney.money import Money
 from accounts.models import Driver, Token
 from accounts.selectors.tokens import find_token
 from billing.domain.answers import StartResult
-from billing.models import ChargingSession
+from billing.models import ChargingSession, OpenAccess
+from billing.selectors.open_access import is_full, open_access_at
 from billing.services.admission import Admission, admit, terms_for, usable_token
 from billing.services.card_holds import ask_for_hold
 from billing.services.holds import place_hold
@@ -42,7 +43,8 @@ def start_session(
     the report is a fact. Such a session carries its review reason and is never billed unseen.
     A station that numbers its transactions gives `station_transaction_id`, which is then what makes a report the same;
     its register may come later (None), and `request_id` names the requested session it answers.
-    Locks: the driver, the connector, its open sessions, then the wallet account.
+    Where the place is open to everybody nobody is refused, and nothing is reserved.
+    Locks: the driver, the connector, its open sessions, the OpenAccess row, then the wallet account.
     """
     report: dict[str, Any] = {
         "charge_point_id": charge_point_id,
@@ -87,6 +89,14 @@ def _record_start(
         session.save()
         return _answer(session)
     admission: Admission | None = None
+    session.open_access = take_open_access(connector, started_at)
+    if session.open_access is not None:
+        # Whoever it is: the place is open to everybody. Whose card it is, is only noted.
+        session.token = find_token(session.id_tag)
+        session.driver = session.token and session.token.driver
+        _freeze_terms(session, started_at)
+        session.save()
+        return _answer(session)
     try:
         token = usable_token(session.id_tag, started_at)
         session.token, session.driver = token, token.driver
@@ -117,6 +127,18 @@ def _record_start(
             _refuse(session, refusal)
             session.save(update_fields=["review_reason", "review_note"])
     return _answer(session)
+
+
+def take_open_access(connector: Connector | None, at: datetime) -> OpenAccess | None:
+    """The open access a session that begins now is free by, if it is.
+
+    Locks: the OpenAccess row where its sessions of a day are counted, so that the last free place goes once.
+    """
+    grant = None if connector is None else open_access_at(connector, at)
+    if connector is None or grant is None or grant.max_sessions_per_day is None:
+        return grant
+    locked = lock_row(OpenAccess.objects.filter(pk=grant.pk))
+    return None if is_full(locked, at, connector.charge_point.location.time_zone) else locked
 
 
 def lock_card_holder(id_tag: str) -> None:
