@@ -44,7 +44,7 @@ def request_start(*, connector_id: int, driver_id: int, channel: str = "app") ->
     check_ready(connector)
     open_access = take_open_access(connector, now)
     admission = None if open_access else admit(driver_id=driver_id, at=now, power_class=connector.power_class)
-    contract = admission and admission.contract
+    contract = admission.contract if admission else None
     terms = terms_for(connector=connector, contract=contract, channel=channel, at=now)
     token = issue_app_token(driver_id=driver_id)
     session = ChargingSession(
