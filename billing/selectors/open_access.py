@@ -1,7 +1,8 @@
 """Where and when charging is free for everybody, and what was given away."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, DecimalField, Q, QuerySet, Sum, Value
@@ -61,7 +62,7 @@ def is_full(grant: OpenAccess, at: datetime, time_zone: str) -> bool:
     return grant.charging_sessions.filter(today).count() >= grant.max_sessions_per_day
 
 
-def given_away(grant: OpenAccess) -> QuerySet[ChargingSession, dict[str, object]]:
+def given_away(grant: OpenAccess) -> Iterable[Mapping[str, Any]]:
     """By month and currency, newest first: sessions, energy (Wh), and what they would have cost, net and gross."""
     zero = Value(0, output_field=DecimalField(max_digits=18, decimal_places=4))
     return (
