@@ -323,3 +323,27 @@ def test_a_capture_that_fails_is_charged_to_the_card_and_the_card_stays_until_th
     catch_up()
     sweep()
     assert (outcome(order).charged, outcome(order).owed, outcome(order).card) == (Decimal("6.20"), 0, "removed")
+
+
+def test_every_webhook_again_in_the_other_order_changes_nothing(stand: Stand, now) -> None:
+    """Of the whole life: card left, amount held, captured; once in the middle of it and twice after its end."""
+    order = charging(stand)
+    _bring_all_again()
+    assert outcome(order).holds == [("active", Decimal(0))]
+    now.move_to(NOON + timedelta(minutes=90))
+    stand.stop(session_of(order).pk, 90, "13025")
+    catch_up()
+    before = outcome(order)
+    _bring_all_again()
+    _bring_all_again()
+    catch_up()
+    assert outcome(order) == before
+    assert (ChargingSession.objects.count(), FakeProviderObject.objects.filter(kind="payment").count()) == (1, 1)
+
+
+def _bring_all_again() -> None:
+    """As other events about the same things, the newest first."""
+    events = FakeProviderObject.objects.filter(kind="event").order_by("-pk")
+    for event in list(events):
+        bank.post.announce(event.data["kind"], subject=event.data["subject"], reference=event.data["reference"])
+    work_off_queue()

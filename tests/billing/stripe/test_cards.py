@@ -44,6 +44,20 @@ def test_the_page_brings_the_driver_back_with_its_reference(stripe_provider: Str
     assert (page.reference, page.url) == ("cs_test_Ada", "https://checkout.stripe.com/c/pay/cs_test_Ada")
 
 
+def test_the_page_says_what_the_card_is_for_where_that_is_told(stripe_provider: StripeProvider, server: Server) -> None:
+    server.answers(setup_page(status="open"))
+    stripe_provider.start_setup(
+        SetupRequest(
+            idempotency_key="ad_hoc:1:setup:x",
+            customer="cus_Ada",
+            client_reference="1",
+            return_url="https://voltledger.example/pay/ad-hoc/x/card/",
+            notice="25.00 € will be reserved.",
+        )
+    )
+    assert server.asked[0].form["custom_text[submit][message]"] == "25.00 € will be reserved."
+
+
 def test_a_saved_card_is_brand_digits_and_its_last_day(stripe_provider: StripeProvider, server: Server) -> None:
     server.answers(setup_page())
 
