@@ -2,7 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from common import guards
 
@@ -12,7 +12,14 @@ class CommonConfig(AppConfig):
     verbose_name = "Shared kernel"
 
     def ready(self) -> None:
+        pre_migrate.connect(take_down_guards, dispatch_uid="common.take_down_guards")
         post_migrate.connect(reinstall_guards, dispatch_uid="common.reinstall_guards")
+
+
+def take_down_guards(using: str, **options: Any) -> None:
+    """Before migrations that are really run; `reinstall_guards` puts everything back."""
+    if options.get("plan"):
+        guards.take_down_triggers(connections[using])
 
 
 def reinstall_guards(sender: AppConfig, using: str, **options: Any) -> None:

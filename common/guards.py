@@ -1,8 +1,9 @@
 """Database guards: triggers and constraints Django cannot state, kept beside the models they protect.
 
 An app lists its `Guard`s in `guards.py` and registers them from its AppConfig. They are reinstalled after every migrate
-(on SQLite altering a table rebuilds it and silently drops its triggers) and asserted by a system check, so a database
-that lost one is reported by `manage.py check --database default` and by `verify_books`.
+(on SQLite altering a table rebuilds it and silently drops its triggers, and fails while another table's trigger reads
+it, so there they are taken down before) and asserted by a system check, so a database that lost one is reported by
+`manage.py check --database default` and by `verify_books`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,6 +77,16 @@ def install_guards(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> No
             if guard.table in tables:
                 for statement in guard.statements(connection.vendor):
                     cursor.execute(statement)
+
+
+def take_down_triggers(connection: BaseDatabaseWrapper) -> None:
+    """Drop every registered trigger on SQLite, which rebuilds no table that a trigger of another one reads."""
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for guard in _registry.values():
+            if guard.kind == "trigger" and guard.sqlite:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {guard.name}")
 
 
 def missing_guards(connection: BaseDatabaseWrapper) -> list[Guard]:
