@@ -7,18 +7,14 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.errors import NoContract
 from accounts.models import Driver
@@ -80,27 +76,18 @@ class WhoPaysForm(forms.Form):
         return driver
 
 
-class AcceptedField(forms.MultipleChoiceField):
-    """Keys of warnings; nothing is shown until there are any. Which there are is known once the form is read."""
-
-    widget = forms.MultipleHiddenInput
-
-    def valid_value(self, value: str) -> bool:
-        return True
-
-
 class AssignmentForm(forms.ModelForm):
     """An assignment may not bring a published tariff, its own or another, to a place where it is not allowed.
 
-    What is doubtful, and who would be left without a tariff, is ticked one by one, as before publishing.
+    What is doubtful, and who would be left without a tariff, is ticked one by one, as before publishing: `accepted` are
+    the keys of the warnings that were on the page, the warnings themselves are known once the form is read.
     """
 
-    accepted = AcceptedField(label=gettext_lazy("Read these, and tick what is meant to be so"), required=False)
     warnings: Sequence[Finding] = ()
+    accepted: Sequence[str] = ()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        accepted: list[str] = cleaned.pop("accepted", [])
         if self.errors:
             return cleaned
         assignment = TariffAssignment(pk=self.instance.pk, **cleaned)
@@ -108,14 +95,16 @@ class AssignmentForm(forms.ModelForm):
         for finding in brought:
             if finding.severity == ERROR:
                 self.add_error(None, finding.words)
+        sent: QueryDict = self.data  # type: ignore[assignment]
+        self.accepted = sent.getlist("accepted")
         self.warnings = [finding for finding in brought if finding.severity == WARNING]
-        if self.warnings:
-            field = self.fields["accepted"]
-            field.widget = UnfoldAdminCheckboxSelectMultipleWidget()
-            field.choices = [(finding.key, finding.words) for finding in self.warnings]  # type: ignore[attr-defined]
-        if not all(finding.is_accepted(accepted) for finding in self.warnings):
-            self.add_error("accepted", _("Nothing was saved. Tick each warning that is meant to be so."))
+        if not all(finding.is_accepted(self.accepted) for finding in self.warnings):
+            self.add_error(None, _("Tick each warning that is meant to be so, or correct it."))
         return cleaned
+
+    def warnings_shown(self) -> list[tuple[Finding, bool]]:
+        """Each warning, and whether it is ticked."""
+        return [(finding, finding.is_accepted(self.accepted)) for finding in self.warnings]
 
 
 @admin.register(TariffAssignment)
@@ -134,6 +123,10 @@ class TariffAssignmentAdmin(AuditedAdmin):
         "valid_until", "priority",
     )  # fmt: skip
     list_before_template = "admin/portal/assignment_tools.html"
+    change_form_before_template = "admin/portal/assignment_warnings.html"
+
+    class Media:
+        css = {"all": ("portal/tariffs.css",)}
 
     def get_urls(self) -> list[URLPattern]:
         tool = path(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -109,20 +109,36 @@ def vat_rates(on: date) -> dict[str, Decimal]:
     return {rate.country: rate.percent for rate in rates}
 
 
-def cards_by_country(spec: TariffSpec, version: TariffVersion | None = None) -> list[tuple[str, PriceCard]]:
-    """What consumers read, by country, because VAT differs; countries with the same rate together."""
+@dataclass(frozen=True)
+class CountryCard:
+    """What consumers read in some countries. `notes` are about tax, by country where they differ."""
+
+    countries: str
+    card: PriceCard
+    notes: tuple[str, ...]
+
+
+def cards_by_country(spec: TariffSpec, version: TariffVersion | None = None) -> list[CountryCard]:
+    """What consumers read, by country, because VAT differs; countries that read the same together."""
     number = version.pk if version else 0
     countries: dict[Decimal, list[str]] = {}
     for country, percent in vat_rates(clock.now().date()).items():
         countries.setdefault(percent, []).append(country)
-    return [
-        (", ".join(names), price_card(spec, percent, tariff_version_id=number)) for percent, names in countries.items()
-    ]
+    alike: dict[PriceCard, list[tuple[str, PriceCard]]] = {}
+    for percent, names in countries.items():
+        card = price_card(spec, percent, tariff_version_id=number)
+        alike.setdefault(replace(card, tax_note=""), []).append((", ".join(names), card))
+    return [_together(cards) for cards in alike.values()]
 
 
-def sentences(cards: Iterable[tuple[str, PriceCard]]) -> list[tuple[str, str]]:
+def _together(cards: list[tuple[str, PriceCard]]) -> CountryCard:
+    notes = tuple(card.tax_note if len(cards) == 1 else f"{names}: {card.tax_note}" for names, card in cards)
+    return CountryCard(", ".join(names for names, _card in cards), cards[0][1], notes)
+
+
+def sentences(cards: Iterable[CountryCard]) -> list[tuple[str, str]]:
     """The cards' sentences, countries with the same one together."""
     countries: dict[str, list[str]] = {}
-    for country, card in cards:
-        countries.setdefault(card.sentence, []).append(country)
+    for each in cards:
+        countries.setdefault(each.card.sentence, []).append(each.countries)
     return [(", ".join(names), sentence) for sentence, names in countries.items()]

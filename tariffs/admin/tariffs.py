@@ -14,13 +14,12 @@ from tariffs.admin.editor import EditorPages
 from tariffs.admin.history import HistoryPages
 from tariffs.admin.import_page import ImportPages
 from tariffs.admin.pages import pretty
-from tariffs.admin.places import cards_by_country
+from tariffs.admin.places import cards_by_country, sentences
 from tariffs.admin.publishing import PublishPages
 from tariffs.domain.jsontext import loads
 from tariffs.domain.ocpi import parse_tariff_text
 from tariffs.models import Tariff, TariffAssignment, TariffVersion
 from tariffs.selectors.in_force import versions_in_force
-from tariffs.selectors.price_card import PriceCard
 
 
 class VersionInline(ReadOnlyInline):
@@ -94,15 +93,11 @@ class TariffVersionAdmin(PublishPages, ReadOnlyAdmin):
     @display(description=gettext_lazy("prices, as consumers read them"))
     def prices(self, version: TariffVersion) -> SafeString | str:
         """By country, because VAT differs."""
-        cards = _cards(version)
+        cards = sentences(cards_by_country(parse_tariff_text(version.document), version))
         if not cards:
             return _("No VAT rate is known. Enter one under VAT rates.")
-        return format_html_join("", "<p><strong>{}</strong> {}</p>", ((country, c.sentence) for country, c in cards))
+        return format_html_join("", "<p><strong>{}</strong> {}</p>", cards)
 
     @display(description=gettext_lazy("OCPI JSON"))
     def json(self, version: TariffVersion) -> SafeString:
         return format_html('<pre class="portal-json">{}</pre>', pretty(loads(version.document)))
-
-
-def _cards(version: TariffVersion) -> list[tuple[str, PriceCard]]:
-    return cards_by_country(parse_tariff_text(version.document), version)

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -66,19 +67,19 @@ class WeekForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, data: Any, places: Places, *, asks_month: bool = False) -> None:
-        super().__init__(data)
-        self.places = places.by_key()
-        place: forms.ChoiceField = self.fields["place"]  # type: ignore[assignment]
-        place.choices = places.choices()
-        if not asks_month:
-            del self.fields["month_kwh"]
+    def __init__(self, data: QueryDict | None, places: Places, *, asks_month: bool = False) -> None:
         first = places.usual
         today = clock.local_date(clock.now(), first.time_zone)
         self.usual: dict[str, Any] = {
             "power_kw": Decimal(11), "kwh": Decimal(20), "place": first.key, "week_of": today, "minutes": HOUR,
             "vat": "gross", "part": "energy", "month_kwh": Decimal(0),
         }  # fmt: skip
+        super().__init__({**{name: str(value) for name, value in self.usual.items()}, **data.dict()} if data else None)
+        self.places = places.by_key()
+        place: forms.ChoiceField = self.fields["place"]  # type: ignore[assignment]
+        place.choices = places.choices()
+        if not asks_month:
+            del self.fields["month_kwh"]
         for name, field in self.fields.items():
             field.initial = self.usual[name]
             field.widget.attrs["class"] = "portal-input"

@@ -6,6 +6,7 @@ Elements are compared with the one most like them, wherever it stands; one that 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from decimal import Decimal
 
 from tariffs.domain.diff_named import TITLES, money_text, part_label, part_words, symbol_of, whole_words
@@ -78,8 +79,8 @@ def _terms(old: TariffSpec, new: TariffSpec) -> Iterator[Change]:
         ("tax_included", gettext_noop("Tax"), _TAX[old.tax_included], _TAX[new.tax_included]),
         ("min_price", gettext_noop("Lowest price"), _limit(old.min_price), _limit(new.min_price)),
         ("max_price", gettext_noop("Highest price"), _limit(old.max_price), _limit(new.max_price)),
-        ("start_date_time", gettext_noop("Valid from"), _text(old.valid_from), _text(new.valid_from)),
-        ("end_date_time", gettext_noop("Valid until"), _text(old.valid_until), _text(new.valid_until)),
+        ("start_date_time", gettext_noop("Valid from"), _moment(old.valid_from), _moment(new.valid_from)),
+        ("end_date_time", gettext_noop("Valid until"), _moment(old.valid_until), _moment(new.valid_until)),
     ):
         if before != after:
             yield _replaced(f"tariff.{path}", label, before, after)
@@ -97,8 +98,8 @@ def _limit(limit: PriceLimit | None) -> str:
     return ", ".join(f"{money_text(side)} {words}" for side, words in sides if side is not None)
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _moment(value: datetime | None) -> str:
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
 # --- Elements -----------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
     for place in places:
         known: set[Customer] = set()
         for at in moments:
-            names: list[str] = []
-            for customer, name in customers.items():
+            left_out: list[Customer] = []
+            for customer in customers:
                 question = _question(place.connectors[0], customer, public, at)
                 if customer in known or all(mismatch(candidate_of(row), question) for row in touched):
                     continue
@@ -72,12 +72,12 @@ def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
                 pays = _version_paid(place.after, question, versions)
                 if paid is not None and pays is None:
                     known.add(customer)
-                    names.append(name)
+                    left_out.append(customer)
                 is_ad_hoc = customer.channel == Channel.AD_HOC
                 if pays is not None and is_ad_hoc and pays != paid and pays.tariff_id != changed.tariff_id:
                     exposed[pays.pk].update(one for one in place.connectors if is_fast_ad_hoc(one))
-            if names:
-                lost[at, tuple(dict.fromkeys(names))] += place.connectors
+            if left_out:
+                lost[at, _names(left_out, customers)] += place.connectors
     return [*_exposed_findings(exposed), *_lost_findings(lost, now=moments[0])]
 
 
@@ -164,9 +164,20 @@ def _customers(rows: Iterable[TariffAssignment]) -> dict[Customer, str]:
         who = kind.name
         if group_id is not None and group_id != kind.customer_group_id:
             who = _("%(contract)s in the group “%(group)s”") % {"contract": who, "group": named[group_id]}
-        found[Customer(type_id, group_id, Channel.RFID)] = _("%(contract)s, by card") % {"contract": who}
-        found[Customer(type_id, group_id, Channel.APP)] = _("%(contract)s, in the app") % {"contract": who}
+        found |= {Customer(type_id, group_id, channel): who for channel in (Channel.RFID, Channel.APP)}
     return found
+
+
+def _names(customers: Iterable[Customer], names: Mapping[Customer, str]) -> tuple[str, ...]:
+    """What people call them; who is meant by one way of starting only, with that."""
+    channels: dict[str, list[str]] = defaultdict(list)
+    for customer in customers:
+        channels[names[customer]].append(customer.channel)
+    forms = {Channel.RFID: _("%(contract)s, by card"), Channel.APP: _("%(contract)s, in the app")}
+    return tuple(
+        forms[Channel(of[0])] % {"contract": name} if len(of) == 1 and of[0] in forms else name
+        for name, of in channels.items()
+    )
 
 
 def _moments(
