@@ -7,12 +7,15 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from common.errors import BadInput, VoltledgerError
+from common.portal import actor_of
 
 
 class ActionForm(forms.Form):
@@ -89,3 +92,30 @@ def confirmed_action(
         "opts": model_admin.opts,
     }
     return TemplateResponse(request, "admin/portal/action.html", context)
+
+
+def confirmed_decision(
+    request: HttpRequest,
+    row: models.Model,
+    *,
+    model_admin: "ModelAdmin[Any]",
+    title: str,
+    submit: str,
+    sentences: Sequence[str],
+    decide: Callable[[int, str], str],
+) -> HttpResponse:
+    """A decision about one row that asks for nothing but its reason; afterwards the row's own page is shown.
+
+    `sentences` say what will happen. `decide` is given who decides and why, and answers with what the operator reads.
+    """
+    page = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return confirmed_action(
+        request,
+        model_admin=model_admin,
+        title=title,
+        submit=submit,
+        form_class=ActionForm,
+        back_url=reverse(page, args=[row.pk]),
+        describe=lambda cleaned: [*sentences, _("Reason: %(reason)s") % cleaned],
+        perform=lambda cleaned: decide(actor_of(request), cleaned["reason"]),
+    )

@@ -22,7 +22,7 @@ from unfold.widgets import (
 from accounts.models import ApiKey
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from common import clock
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_action, confirmed_decision
 from common.portal import ReadOnlyAdmin, actor_of
 
 
@@ -129,23 +129,16 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         """End a key at once."""
         api_key: ApiKey = self.row_for(request, object_id, "accounts.change_apikey")
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            return [
-                _("Requests with this key are refused from now on. This cannot be undone."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            revoke_api_key(api_key_id=api_key.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            revoke_api_key(api_key_id=api_key.pk, actor_id=actor_id, reason=reason)
             return _("The key is revoked.")
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            api_key,
             model_admin=self,
             title=_("Revoke %(key)s") % {"key": api_key},
             submit=_("Revoke"),
-            form_class=ActionForm,
-            back_url=reverse("admin:accounts_apikey_change", args=[api_key.pk]),
-            describe=describe,
-            perform=perform,
+            sentences=[_("Requests with this key are refused from now on. This cannot be undone.")],
+            decide=decide,
         )

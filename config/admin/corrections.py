@@ -1,6 +1,5 @@
 """Price corrections in the portal: make one, see what it would change, let somebody else approve it."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from billing.models import PriceCorrection, SessionCorrection
 from billing.selectors.corrections import totals_of
 from billing.services.corrections import approve_correction, draft_correction, reject_correction
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_action, confirmed_decision
 from common.errors import BadInput
 from common.portal import ReadOnlyAdmin, actor_of
 from common.portal_values import show_amount
@@ -192,51 +191,45 @@ class PriceCorrectionAdmin(ReadOnlyAdmin):
     def approve_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         correction: PriceCorrection = self.row_for(request, object_id, "billing.change_pricecorrection")
         totals = totals_of(correction)
+        planned = totals.counts.get(SessionCorrection.State.PLANNED, 0)
 
-        def perform(cleaned: dict[str, Any]) -> str:
-            approve_correction(correction_id=correction.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            approve_correction(correction_id=correction.pk, actor_id=actor_id, reason=reason)
             return _("The correction is approved and being applied.")
 
-        planned = totals.counts.get(SessionCorrection.State.PLANNED, 0)
-        sentences = [
-            ngettext(
-                "%(amount)s goes back to whoever paid, for %(count)s session.",
-                "%(amount)s goes back to whoever paid, for %(count)s sessions.",
-                planned,
-            )
-            % {"amount": show_amount(totals.refund, totals.currency), "count": planned},
-            _("%(amount)s by which sessions would have become dearer is not charged.")
-            % {"amount": show_amount(totals.waived, totals.currency)},
-            _("This cannot be undone."),
-        ]
-        return self._decide(request, correction, _("Approve the correction"), _("Approve it"), sentences, perform)
+        return confirmed_decision(
+            request,
+            correction,
+            model_admin=self,
+            title=_("Approve the correction"),
+            submit=_("Approve it"),
+            sentences=[
+                ngettext(
+                    "%(amount)s goes back to whoever paid, for %(count)s session.",
+                    "%(amount)s goes back to whoever paid, for %(count)s sessions.",
+                    planned,
+                )
+                % {"amount": show_amount(totals.refund, totals.currency), "count": planned},
+                _("%(amount)s by which sessions would have become dearer is not charged.")
+                % {"amount": show_amount(totals.waived, totals.currency)},
+                _("This cannot be undone."),
+            ],
+            decide=decide,
+        )
 
     def reject_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         correction: PriceCorrection = self.row_for(request, object_id, "billing.change_pricecorrection")
 
-        def perform(cleaned: dict[str, Any]) -> str:
-            reject_correction(correction_id=correction.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            reject_correction(correction_id=correction.pk, actor_id=actor_id, reason=reason)
             return _("The correction is rejected. Nothing has changed.")
 
-        sentences = [_("Nothing of this correction is applied.")]
-        return self._decide(request, correction, _("Reject the correction"), _("Reject it"), sentences, perform)
-
-    def _decide(
-        self,
-        request: HttpRequest,
-        correction: PriceCorrection,
-        title: str,
-        submit: str,
-        sentences: list[str],
-        perform: Callable[[dict[str, Any]], str],
-    ) -> HttpResponse:
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            correction,
             model_admin=self,
-            title=title,
-            submit=submit,
-            form_class=ActionForm,
-            back_url=reverse("admin:billing_pricecorrection_change", args=[correction.pk]),
-            describe=lambda cleaned: [*sentences, _("Reason: %(reason)s") % cleaned],
-            perform=perform,
+            title=_("Reject the correction"),
+            submit=_("Reject it"),
+            sentences=[_("Nothing of this correction is applied.")],
+            decide=decide,
         )

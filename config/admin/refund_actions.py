@@ -13,7 +13,7 @@ from billing.models import Cdr, ChargingSession, FundingLeg
 from billing.selectors.refunds import refundable_payments
 from billing.services.refunds import RefundPlan, preview_refund, refund_session
 from billing.services.write_offs import write_off_leg
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_action, confirmed_decision
 from common.portal import ReadOnlyAdmin, actor_of
 from common.portal_values import show_amount
 from config.admin.customer_forms import amount_field
@@ -120,27 +120,22 @@ class RefundActions(ReadOnlyAdmin):
             raise Http404
         amount = show_amount(leg.left, leg.cdr.currency)
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            return [
-                _("%(amount)s that %(driver)s owes for session %(session)s is written off.")
-                % {"amount": amount, "driver": session.driver, "session": session},
-                _("Nobody tries to collect it any more. A payment that still comes in is accepted."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            write_off_leg(leg_id=leg.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            write_off_leg(leg_id=leg_id, actor_id=actor_id, reason=reason)
             return _("%(amount)s is written off.") % {"amount": amount}
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            session,
             model_admin=self,
             title=_("Write off %(amount)s") % {"amount": amount},
             submit=_("Write it off"),
-            form_class=ActionForm,
-            back_url=_address(session),
-            describe=describe,
-            perform=perform,
+            sentences=[
+                _("%(amount)s that %(driver)s owes for session %(session)s is written off.")
+                % {"amount": amount, "driver": session.driver, "session": session},
+                _("Nobody tries to collect it any more. A payment that still comes in is accepted."),
+            ],
+            decide=decide,
         )
 
 

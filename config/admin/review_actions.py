@@ -16,7 +16,7 @@ from billing.models import ChargingSession
 from billing.services.rating import rate_session
 from billing.services.review import correct_meter, discard_session, release_from_review
 from billing.services.session_merging import merge_sessions, other_halves
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_action, confirmed_decision
 from common.errors import BadInput
 from common.portal import ReadOnlyAdmin, actor_of
 from common.portal_values import show_amount, show_energy, show_moment
@@ -134,68 +134,39 @@ class ReviewActions(ReadOnlyAdmin):
         """Bill a session in review after all."""
         session: ChargingSession = self.row_for(request, object_id, MAY_DECIDE)
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            if bills_nothing(session):
-                return [
-                    _("%(session)s was short and delivered no energy: it is closed free of charge.")
-                    % {"session": session},
-                    _("Nothing is billed."),
-                    _("Reason: %(reason)s") % cleaned,
-                ]
-            if is_without_energy(session):
-                return [
-                    _("%(session)s delivered no energy: it is billed only if its price counts the time it stayed.")
-                    % {"session": session},
-                    _("If it does not, the session is closed free of charge."),
-                    _("Reason: %(reason)s") % cleaned,
-                ]
-            return [
-                _("%(session)s is billed with %(energy)s, by the price of its start.")
-                % {"session": session, "energy": show_energy(session.energy_wh)},
-                _("What was missing at the start and is known by now is filled in: the customer, contract and price."),
-                _("If something is still missing it comes back to this queue with its reason."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            release_from_review(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            release_from_review(session_id=session.pk, actor_id=actor_id, reason=reason)
             return _("The session is on its way to being billed.")
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            session,
             model_admin=self,
             title=_("Bill session %(session)s after all") % {"session": session},
             submit=_("Bill it"),
-            form_class=ActionForm,
-            back_url=session_address(session),
-            describe=describe,
-            perform=perform,
+            sentences=_release_sentences(session),
+            decide=decide,
         )
 
     def discard_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Give a session in review up."""
         session: ChargingSession = self.row_for(request, object_id, MAY_DECIDE)
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            return [
-                _("%(session)s is never billed. This cannot be undone.") % {"session": session},
-                _("What it reserved is given back. The session and its messages are kept."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            discard_session(session_id=session.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            discard_session(session_id=session.pk, actor_id=actor_id, reason=reason)
             return _("The session is discarded.")
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            session,
             model_admin=self,
             title=_("Discard session %(session)s") % {"session": session},
             submit=_("Discard it"),
-            form_class=ActionForm,
-            back_url=session_address(session),
-            describe=describe,
-            perform=perform,
+            sentences=[
+                _("%(session)s is never billed. This cannot be undone.") % {"session": session},
+                _("What it reserved is given back. The session and its messages are kept."),
+            ],
+            decide=decide,
         )
 
     def correct_meter_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -283,6 +254,27 @@ class ReviewActions(ReadOnlyAdmin):
 
 def session_address(session: ChargingSession) -> str:
     return reverse("admin:billing_chargingsession_change", args=[session.pk])
+
+
+def _release_sentences(session: ChargingSession) -> list[str]:
+    """What becomes of a session in review that is let go."""
+    if bills_nothing(session):
+        return [
+            _("%(session)s was short and delivered no energy: it is closed free of charge.") % {"session": session},
+            _("Nothing is billed."),
+        ]
+    if is_without_energy(session):
+        return [
+            _("%(session)s delivered no energy: it is billed only if its price counts the time it stayed.")
+            % {"session": session},
+            _("If it does not, the session is closed free of charge."),
+        ]
+    return [
+        _("%(session)s is billed with %(energy)s, by the price of its start.")
+        % {"session": session, "energy": show_energy(session.energy_wh)},
+        _("What was missing at the start and is known by now is filled in: the customer, contract and price."),
+        _("If something is still missing it comes back to this queue with its reason."),
+    ]
 
 
 def _price_words(session: ChargingSession, figures: dict[str, Any]) -> list[str]:

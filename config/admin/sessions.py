@@ -16,11 +16,11 @@ from unfold.decorators import display
 
 from billing.models import ChargingSession
 from billing.selectors.corrections import with_final_price
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import confirmed_decision
 from common.portal import link_to
 from common.portal_values import show_amount, show_energy
 from config.admin.refund_actions import RefundActions
-from config.admin.review_actions import ReviewActions, session_address
+from config.admin.review_actions import ReviewActions
 from config.admin.session_page import details, review_words
 from config.selectors.refund_words import given_back_words
 from ocpp_gateway.services.remote import remote_stop
@@ -162,25 +162,20 @@ class ChargingSessionAdmin(ReviewActions, RefundActions):
         """Ask the charge point to stop a running session."""
         session: ChargingSession = self.row_for(request, object_id, "ocpp_gateway.add_command")
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            return [
-                _("%(point)s is asked to stop session %(session)s of %(driver)s.")
-                % {"point": session.charge_point, "session": session, "driver": session.driver or session.id_tag},
-                _("What was charged until then is billed as usual."),
-                _("Reason: %(reason)s") % cleaned,
-            ]
-
-        def perform(cleaned: dict[str, Any]) -> str:
-            remote_stop(session_id=session.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            remote_stop(session_id=session.pk, actor_id=actor_id, reason=reason)
             return _("The stop was sent.")
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            session,
             model_admin=self,
             title=_("Stop session %(session)s") % {"session": session},
             submit=_("Stop the session"),
-            form_class=ActionForm,
-            back_url=session_address(session),
-            describe=describe,
-            perform=perform,
+            sentences=[
+                _("%(point)s is asked to stop session %(session)s of %(driver)s.")
+                % {"point": session.charge_point, "session": session, "driver": session.driver or session.id_tag},
+                _("What was charged until then is billed as usual."),
+            ],
+            decide=decide,
         )

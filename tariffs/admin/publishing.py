@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action
 
 from common import clock
-from common.confirmation import ActionForm, confirmed_action
+from common.confirmation import ActionForm, confirmed_decision
 from common.errors import VoltledgerError
 from common.portal import actor_of
 from tariffs.admin.finding_words import ShownFinding, shown_findings
@@ -154,30 +154,28 @@ class PublishPages(VersionTools):
     def withdraw_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         version: TariffVersion = self.row_for(request, object_id, PUBLISH)
 
-        def describe(cleaned: dict[str, Any]) -> list[str]:
-            if version.status == TariffVersion.Status.DRAFT:
-                return [_("%(version)s is given up. It never priced a session.") % {"version": version}]
-            return [
-                _("%(version)s no longer prices new sessions; the published version before it does.")
-                % {"version": version},
-                _("Where there is none, charging cannot start: a missing tariff is never free."),
-                *reach_of(version.tariff_id).sentences(),
-                _("Sessions priced by it keep their price."),
-            ]
+        sentences = [
+            _("%(version)s no longer prices new sessions; the published version before it does.")
+            % {"version": version},
+            _("Where there is none, charging cannot start: a missing tariff is never free."),
+            *reach_of(version.tariff_id).sentences(),
+            _("Sessions priced by it keep their price."),
+        ]
+        if version.status == TariffVersion.Status.DRAFT:
+            sentences = [_("%(version)s is given up. It never priced a session.") % {"version": version}]
 
-        def perform(cleaned: dict[str, Any]) -> str:
-            withdraw_version(version_id=version.pk, actor_id=request.user.pk, reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            withdraw_version(version_id=version.pk, actor_id=actor_id, reason=reason)
             return _("%(version)s is withdrawn.") % {"version": version}
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            version,
             model_admin=self,
             title=_("Withdraw %(version)s") % {"version": version},
             submit=_("Withdraw"),
-            form_class=ActionForm,
-            back_url=version_address(version),
-            describe=describe,
-            perform=perform,
+            sentences=sentences,
+            decide=decide,
         )
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
