@@ -32,7 +32,7 @@ def replay(
     after_id: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[ReplayedSession]:
-    """Price the billed sessions of `selection` by the tariff `document`, oldest id first. Four queries and
+    """Price the billed sessions of `selection` by the tariff `document`, oldest id first. Five queries and
     `chunk_size` sessions in memory at a time; `after_id` goes on behind a session that was reached before; `progress`
     is told how many are done after each chunk.
 

@@ -139,4 +139,4 @@ def test_so_many_queries_a_chunk_however_many_sessions(document, more):
         billed()
     with CaptureQueriesContext(connection) as queries:
         assert len(nets(document, chunk_size=5)) == 5
-    assert len(queries) == 3 + more + 1
+    assert len(queries) == 4 + more + 1

@@ -114,12 +114,12 @@ def test_only_billed_sessions_of_the_selection():
 
 
 @pytest.mark.parametrize("document", [THIRTY_CENTS, None])
-def test_three_queries_a_chunk_however_many_sessions(document):
+def test_four_queries_a_chunk_however_many_sessions(document):
     for _ in range(5):
         meter(billed(), 30, "9000")
     done: list[int] = []
     with CaptureQueriesContext(connection) as queries:
         found = list(reprice(selection=EVERYTHING, document=document, chunk_size=2, progress=done.append))
     assert (len(found), done) == (5, [2, 4, 5])
-    # Three chunks of three queries, and one that finds no more.
-    assert len(queries) == 10
+    # Three chunks of four queries, and one that finds no more.
+    assert len(queries) == 13
