@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing.domain.meter import is_plausible
 from tariffs.domain.compiled import CompiledTariff
@@ -15,8 +16,7 @@ ENERGY, POWER, CURRENT, CHARGING = "energy_wh", "power_w", "current_a", "chargin
 RATED_MEASURANDS = (ENERGY, POWER, CURRENT, CHARGING)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One stored sample over all phases, in the unit of its measurand."""
 
     at: datetime

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from billing.domain.errors import Unbalanced
 from common.currencies import quantize_amount
@@ -34,6 +35,17 @@ class Side(StrEnum):
     CREDIT = "credit"
 
 
+# Asked for a dozen times for every posting, of a few accounts again and again.
+@lru_cache(maxsize=4096)
+def _key(code: str, currency: str, driver_id: int | None, partner_id: int | None, qualifier: str) -> str:
+    owner = ""
+    if driver_id is not None:
+        owner = f"driver-{driver_id}"
+    elif partner_id is not None:
+        owner = f"partner-{partner_id}"
+    return ":".join(part for part in (code, currency, owner, qualifier) if part)
+
+
 @dataclass(frozen=True, slots=True)
 class AccountRef:
     """Names one ledger account. `qualifier` tells VAT accounts apart: country and rate, such as DE-19."""
@@ -47,12 +59,7 @@ class AccountRef:
     @property
     def key(self) -> str:
         """The account's unique name, such as wallet:EUR:driver-7 or vat_payable:EUR:DE-19."""
-        owner = ""
-        if self.driver_id is not None:
-            owner = f"driver-{self.driver_id}"
-        elif self.partner_id is not None:
-            owner = f"partner-{self.partner_id}"
-        return ":".join(part for part in (self.code, self.currency, owner, self.qualifier) if part)
+        return _key(self.code, self.currency, self.driver_id, self.partner_id, self.qualifier)
 
     @property
     def has_owner(self) -> bool:

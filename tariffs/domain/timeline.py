@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import NamedTuple
 
 from common.errors import BadInput
 from tariffs.domain.compiled import MICROSECOND, CompiledTariff
@@ -21,8 +22,7 @@ SHARE_POLICY = RoundingPolicy(9)
 W_PER_KW = Decimal(1000)
 
 
-@dataclass(frozen=True, slots=True)
-class MeterSample:
+class MeterSample(NamedTuple):
     """What the meter said: `register_wh` counts up, `power_w` and `current_a` (over all phases) are of this moment."""
 
     at: datetime
@@ -39,8 +39,7 @@ class StateChange:
     state: PeriodState
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(NamedTuple):
     at: datetime
     register_wh: Decimal
     power_kw: Decimal | None
@@ -130,9 +129,9 @@ def _points(started_at: datetime, ended_at: datetime, samples: Sequence[MeterSam
     if not points:
         return [_Point(started_at, Decimal(0), None, None), _Point(ended_at, Decimal(0), None, None)]
     if points[0].at > started_at:
-        points.insert(0, replace(points[0], at=started_at))
+        points.insert(0, points[0]._replace(at=started_at))
     if points[-1].at < ended_at:
-        points.append(replace(points[-1], at=ended_at))
+        points.append(points[-1]._replace(at=ended_at))
     return points
 
 
