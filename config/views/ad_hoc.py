@@ -25,6 +25,7 @@ from config.forms.ad_hoc import PayForm
 from config.selectors.ad_hoc import ad_hoc_live, why_nothing_started
 from config.selectors.hold_words import reserved_on_cards
 from config.selectors.price_explanation import explain
+from config.selectors.refund_words import refunds_shown
 from config.selectors.stations import connectors_in_service
 from config.views.public import connector_context
 from invoicing.models import Document
@@ -129,6 +130,7 @@ def page(request: HttpRequest, order: AdHocSession) -> HttpResponse:
             "reserved": reserved_on_cards(session) if session else [],
             "cdr": cdr,
             "explanation": explain(session, cdr) if session and cdr else None,
+            "refunds": refunds_shown(cdr) if cdr else [],
         },
     )
 

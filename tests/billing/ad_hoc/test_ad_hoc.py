@@ -13,6 +13,7 @@ from billing.services.ad_hoc import MOST_AT_A_CONNECTOR, PriceChanged, TooManyPa
 from billing.services.books import assert_books
 from billing.services.payment_sweep import sweep_payments
 from billing.services.refunds import refund_session
+from billing.services.review import release_from_review
 from billing.services.sessions import authorize, cancel_request, request_stop
 from billing.tasks import sweep
 from common import clock
@@ -323,6 +324,17 @@ def test_a_capture_that_fails_is_charged_to_the_card_and_the_card_stays_until_th
     catch_up()
     sweep()
     assert (outcome(order).charged, outcome(order).owed, outcome(order).card) == (Decimal("6.20"), 0, "removed")
+
+
+def test_a_session_in_review_keeps_its_hold_until_somebody_decides(stand: Stand, now) -> None:
+    order = charging(stand)
+    now.move_to(NOON + timedelta(minutes=90))
+    stand.stop(session_of(order).pk, 90, "13025", doubt="meter_jump")
+    catch_up()
+    assert (session_of(order).outcome, outcome(order).holds) == ("in_review", [("active", Decimal(0))])
+    release_from_review(session_id=session_of(order).pk, actor_id=StaffFactory().pk, reason="the meter was right")
+    catch_up()
+    assert (outcome(order).charged, outcome(order).card) == (Decimal("6.20"), "removed")
 
 
 def test_every_webhook_again_in_the_other_order_changes_nothing(stand: Stand, now) -> None:

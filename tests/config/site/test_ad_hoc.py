@@ -15,6 +15,7 @@ from django.urls import reverse
 from billing.models import AdHocSession, ChargingSession, FakeProviderObject
 from billing.providers.fake import bank
 from billing.selectors.ad_hoc import link_of
+from billing.services.refunds import refund_session
 from config.views.ad_hoc import MOST_WRONG_LINKS
 from locations.models import Connector
 from ocpp_gateway.models import Command
@@ -187,6 +188,35 @@ def test_at_the_end_the_price_the_released_rest_and_the_receipt(stand: Stand, no
     assert message.to == ["someone@example.org"]
     assert reverse("ad_hoc_receipt", args=[link_of(order)]) in str(message.body)
     assert page_of(order, "ad_hoc_pdf").content.startswith(b"%PDF-")
+
+
+def test_a_refund_is_shown(stand: Stand, now: time_machine.Traveller) -> None:
+    order = charged(stand, now)
+    refund_session(
+        session_id=session_of(order).pk, amount=Decimal("2.00"), reason="cable too short", idempotency_key="again"
+    )
+    catch_up()
+    assert "Refunded: 2.00 €" in words(page_of(order))
+
+
+def test_while_the_provider_is_out_of_reach_nothing_starts_and_the_page_says_so(stand: Stand) -> None:
+    digest = connector_page(stand).context["offer"].digest
+    bank.set_outage(True)
+    refused = Client().post(reverse("ad_hoc_pay", args=[stand.connector.code]), {"price": digest})
+    assert (refused.status_code, ChargingSession.objects.count()) == (409, 0)
+    assert "Charging did not start. Nothing was charged." in words(refused)
+
+
+def test_a_card_left_just_before_the_provider_goes_down_is_taken_from_its_webhook(stand: Stand) -> None:
+    setup = press_pay(stand).headers["Location"].rstrip("/").rpartition("/")[2]
+    order = AdHocSession.objects.get()
+    bank.enter_card(setup_reference=setup, card=bank.card_named("visa"), expires_on=NOON.date() + timedelta(days=99))
+    bank.set_outage(True)
+    back = Client().get(reverse("ad_hoc_card_return", args=[link_of(order)]), {"setup": setup}, follow=True)
+    assert "If you have just entered your card, this page follows by itself in a moment." in words(back)
+    bank.set_outage(False)
+    work_off_queue()
+    assert session_of(order).status == "requested"
 
 
 def test_without_an_address_no_mail_is_sent(stand: Stand, now: time_machine.Traveller) -> None:
