@@ -9,7 +9,7 @@ import time_machine
 from billing.admission_errors import ChargePointOffline, ConnectorBusy, ConnectorNotReady
 from billing.models import AdHocSession, ChargingSession, FakeProviderObject, Hold, HoldPolicy, PaymentMethod
 from billing.providers.fake import bank
-from billing.services.ad_hoc import MOST_AT_A_CONNECTOR, PriceChanged, TooManyPayers
+from billing.services.ad_hoc import PriceChanged, TooManyPayers
 from billing.services.books import assert_books
 from billing.services.payment_sweep import sweep_payments
 from billing.services.refunds import refund_session
@@ -270,8 +270,9 @@ def test_a_card_that_comes_too_late_reserves_nothing(stand: Stand, now) -> None:
     assert FakeProviderObject.objects.get(kind="card").state == "deleted"
 
 
-def test_only_so_many_may_be_about_to_pay_at_one_connector(stand: Stand, now) -> None:
-    for _number in range(MOST_AT_A_CONNECTOR):
+def test_only_so_many_may_be_about_to_pay_at_one_connector(stand: Stand, now, monkeypatch) -> None:
+    monkeypatch.setattr("billing.services.ad_hoc.MOST_AT_A_CONNECTOR", 2)
+    for _number in range(2):
         agreed(stand.connector)
     with pytest.raises(TooManyPayers):
         agreed(stand.connector)
