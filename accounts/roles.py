@@ -16,6 +16,7 @@
 | adjust what a customer owes             | billing.change_ledgeraccount   |
 | decide a difference with the provider   | billing.change_discrepancy     |
 | write off what cannot be collected      | billing.change_fundingleg      |
+| let a debtor charge, end that           | billing.add_debtexemption, _change |
 | correct a tariff for the past           | billing.add_pricecorrection    |
 | approve or reject a price correction    | billing.change_pricecorrection |
 | say how much is held on cards           | billing.add_holdpolicy, _change|
@@ -102,6 +103,7 @@ ROLES: dict[str, list[str]] = {
         "accounts.change_partnermember",
         "billing.view_*",
         "billing.add_walletlot",
+        "billing.*_debtexemption",
         "ocpp_gateway.add_command",
         "invoicing.view_*",
     ],
@@ -123,6 +125,7 @@ ROLES: dict[str, list[str]] = {
         "billing.add_walletlot",
         "billing.change_walletlot",
         "billing.add_sessionrefund",
+        "billing.*_debtexemption",
         "billing.change_refund",
         "billing.change_dispute",
         "billing.change_discrepancy",

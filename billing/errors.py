@@ -17,6 +17,7 @@ VoltledgerError
 │   ├── AdjustmentTooLarge    more than is owed beside the sessions
 │   ├── PaymentDisputed       the bank has withdrawn this payment already
 │   ├── LegUnderWay           a payment of this leg is being decided just now
+│   ├── ExemptionOver         an exemption from the debt block that would be over already
 │   ├── NotWrittenOff         a leg that is paid, being charged or given up already
 │   ├── OwnApproval           somebody approves the price correction they made
 │   ├── CorrectionsOverlap    another correction of the tariff for this time is not finished
@@ -110,6 +111,11 @@ class PaymentDisputed(Refused):
 class LegUnderWay(Refused):
     code = "leg_under_way"
     sentence = _("A payment of this session is being made just now. Wait until it is decided, then try again.")
+
+
+class ExemptionOver(Refused):
+    code = "exemption_over"
+    sentence = _("This day has passed. Choose a later one.")
 
 
 class NotWrittenOff(Refused):

@@ -118,6 +118,10 @@ GUARDS = [
         *("idempotency_key", "payment_id", "amount", "attempt", "retry_of_id"),
         message="a card refund keeps its terms",
     ),
+    refuse("billing_debtexemption", "delete", name="billing_debtexemption_no_delete", message="exemptions stay known"),
+    _frozen(
+        "billing_debtexemption", *("key", "driver_id", "reason", "starts_at"), message="an exemption keeps its terms"
+    ),
     refuse("billing_drivermail", "delete", name="billing_drivermail_no_delete", message="what was mailed stays known"),
     _frozen(
         "billing_drivermail",

@@ -4,6 +4,7 @@ from billing.models.cdrs import Cdr, CostLine, FundingLeg
 from billing.models.contract_migrations import ContractMigration, ContractMigrationRow
 from billing.models.corrections import CdrRevision, PriceCorrection, SessionCorrection
 from billing.models.customers import ProviderCustomer
+from billing.models.debts import DebtExemption
 from billing.models.disputes import Dispute
 from billing.models.fake_provider import FakeProviderObject
 from billing.models.hold_policies import HoldPolicy
@@ -26,6 +27,7 @@ __all__ = [
     "ContractMigration",
     "ContractMigrationRow",
     "CostLine",
+    "DebtExemption",
     "Discrepancy",
     "Dispute",
     "DriverMail",

@@ -97,12 +97,20 @@ class FundingLeg(models.Model):
         WRITTEN_OFF = "written_off", _("Written off")
         REFUNDED = "refunded", _("Refunded")
 
+    # Back to DUE: it waits for others, being too small to be charged alone (billing.services.accruals).
     # REFUNDED: nothing of it is owed any more, whether it had been paid or not.
     TRANSITIONS = {
         State.DUE: {State.ATTEMPTING, State.PAID, State.REFUNDED, State.WRITTEN_OFF},
         State.ATTEMPTING: {State.PAID, State.REQUIRES_ACTION, State.RETRYING, State.UNCOLLECTIBLE, State.DUE},
-        State.REQUIRES_ACTION: {State.ATTEMPTING, State.PAID, State.RETRYING, State.UNCOLLECTIBLE},
-        State.RETRYING: {State.ATTEMPTING, State.PAID, State.UNCOLLECTIBLE, State.REFUNDED, State.WRITTEN_OFF},
+        State.REQUIRES_ACTION: {State.ATTEMPTING, State.PAID, State.RETRYING, State.UNCOLLECTIBLE, State.DUE},
+        State.RETRYING: {
+            State.ATTEMPTING,
+            State.PAID,
+            State.UNCOLLECTIBLE,
+            State.REFUNDED,
+            State.WRITTEN_OFF,
+            State.DUE,
+        },
         State.UNCOLLECTIBLE: {State.ATTEMPTING, State.PAID, State.WRITTEN_OFF, State.REFUNDED},
         State.PAID: {State.REFUNDED},
         State.WRITTEN_OFF: {State.PAID, State.REFUNDED},
@@ -118,6 +126,10 @@ class FundingLeg(models.Model):
     amount = amount_field(_("amount"))
     # With a default in the database: settling on PostgreSQL writes legs without naming it.
     refunded = amount_field(_("refunded"), default=0, db_default=0)
+    # The payment of another leg that takes this one along, because alone it is below what the provider charges.
+    collected_with = models.ForeignKey(
+        "billing.Payment", on_delete=models.PROTECT, null=True, blank=True, related_name="legs_along", db_index=False
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices)
 
     class Meta:
@@ -148,6 +160,12 @@ class FundingLeg(models.Model):
                 fields=["state"],
                 condition=models.Q(state__in=["due", "attempting", "retrying", "requires_action"]),
                 name="funding_leg_open",
+            ),
+            # What a payment took along.
+            models.Index(
+                fields=["collected_with"],
+                condition=models.Q(collected_with__isnull=False),
+                name="funding_leg_collected_with",
             ),
         ]
 

@@ -8,6 +8,7 @@ may raise ProviderUnavailable, and then nobody knows whether it took effect. Amo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
@@ -238,6 +239,9 @@ class PaymentProvider(Protocol):
     """Adapters decorate every method that talks to the provider with `outside_transactions`."""
 
     name: str
+
+    def least_charge(self, currency: str) -> Decimal:
+        """The least a card is charged in this currency; zero where nothing is too little. Asks nobody."""
 
     def customer(self, request: CustomerRequest) -> str:
         """The provider's reference of a person."""

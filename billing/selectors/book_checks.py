@@ -202,21 +202,31 @@ _PAID_BY_LEG = """
     GROUP BY payment.funding_leg_id
 """
 
+# Legs that were charged together count as one, under the leg whose payment took the others along.
+_CHARGED_TOGETHER = """
+    SELECT COALESCE(payment.funding_leg_id, leg.id) id, MIN(leg.state) state,
+        SUM(leg.amount - leg.refunded) owed,
+        SUM(CASE WHEN leg.state IN ('paid', 'refunded') THEN leg.amount - leg.refunded ELSE 0 END) paid,
+        MAX(CASE WHEN leg.state IN ('paid', 'refunded') THEN 1 ELSE 0 END) is_settled
+    FROM billing_fundingleg leg LEFT JOIN billing_payment payment ON payment.id = leg.collected_with_id
+    WHERE leg.source IN ('card', 'debt')
+    GROUP BY COALESCE(payment.funding_leg_id, leg.id)
+"""
+
 _PAID_LEGS_WERE_PAID = f"""
 SELECT 'funding leg ' || leg.id,
-    'is ' || leg.state || ' with ' || ROUND(leg.amount - leg.refunded, 4) || ' left; its payments less what they gave '
+    'is ' || leg.state || ' with ' || ROUND(leg.paid, 4) || ' left; its payments less what they gave '
     || 'back sum to ' || ROUND(COALESCE(paid.taken - paid.given, 0), 4)
-FROM billing_fundingleg leg LEFT JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
-WHERE leg.source IN ('card', 'debt') AND leg.state IN ('paid', 'refunded')
-    AND ROUND(COALESCE(paid.taken - paid.given, 0) - (leg.amount - leg.refunded), 4) < 0
+FROM ({_CHARGED_TOGETHER}) leg LEFT JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
+WHERE leg.is_settled = 1 AND ROUND(COALESCE(paid.taken - paid.given, 0) - leg.paid, 4) < 0
 """  # noqa: S608 (constants only)
 
 _LEGS_WERE_PAID_ONCE = f"""
 SELECT 'funding leg ' || leg.id,
-    'is of ' || ROUND(leg.amount - leg.refunded, 4) || ', its payments less their refunds took '
+    'is of ' || ROUND(leg.owed, 4) || ', its payments less their refunds took '
     || ROUND(paid.taken - paid.leaving, 4)
-FROM billing_fundingleg leg JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
-WHERE ROUND(paid.taken - paid.leaving - (leg.amount - leg.refunded), 4) > 0
+FROM ({_CHARGED_TOGETHER}) leg JOIN ({_PAID_BY_LEG}) paid ON paid.funding_leg_id = leg.id
+WHERE ROUND(paid.taken - paid.leaving - leg.owed, 4) > 0
 """  # noqa: S608 (constants only)
 
 _CLEARING_IS_RECENT = """

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils.functional import Promise
@@ -9,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
 from billing.models import ChargingSession, FundingLeg, Payment, PaymentMethod
+from billing.providers.registry import least_charge
+from common.formats import money_words
 
 State = FundingLeg.State
 
@@ -45,6 +48,14 @@ class Collection:
     next_attempt_at: datetime | None
     action_url: str
     last_payment: Payment | None
+    # Nothing went wrong: it is too little to be charged alone, and waits for more.
+    waits_for_more: bool
+
+    @property
+    def class_words(self) -> str:
+        """What the last decline means for the card; empty unless it was declined."""
+        last = self.last_payment
+        return decline_class_in_words(last) if last is not None and last.status == Payment.Status.FAILED else ""
 
 
 def open_legs(driver_id: int) -> QuerySet[FundingLeg]:
@@ -138,15 +149,24 @@ def _collection(leg: FundingLeg, *, has_method: bool) -> Collection:
     payments = list(leg.payments.all())
     last = payments[-1] if payments else None
     is_open = leg.state in OPEN_LEG_STATES
+    least = least_charge(leg.cdr.currency)
+    waits_for_more = leg.state == State.DUE and leg.left < least and has_method
+    reason = _too_little(least, leg.cdr.currency) if waits_for_more else _reason(leg, last, has_method=has_method)
     return Collection(
         leg=leg,
         amount=Money(leg.left, leg.cdr.currency),
-        reason=_reason(leg, last, has_method=has_method) if is_open else "",
+        reason=reason if is_open else "",
         attempts=len(payments),
         next_attempt_at=last.next_attempt_at if last and is_open and has_method else None,
         action_url=last.action_url if last else "",
         last_payment=last,
+        waits_for_more=waits_for_more,
     )
+
+
+def _too_little(least: Decimal, currency: str) -> str:
+    words = _("A card is not charged less than %(least)s. This is charged together with what comes next.")
+    return str(words) % {"least": money_words(least, currency)}
 
 
 def _reason(leg: FundingLeg, last: Payment | None, *, has_method: bool) -> str:

@@ -104,7 +104,7 @@ SELECT 'refund ' || part.session_refund_id,
     || ROUND(COALESCE(SUM(refund.amount), 0), 4)
 FROM billing_sessionrefundleg part
 JOIN billing_fundingleg leg ON leg.id = part.funding_leg_id
-LEFT JOIN billing_payment payment ON payment.funding_leg_id = leg.id
+LEFT JOIN billing_payment payment ON payment.funding_leg_id = leg.id OR payment.id = leg.collected_with_id
 LEFT JOIN billing_refund refund ON refund.payment_id = payment.id AND refund.attempt = 1
     AND refund.session_refund_id = part.session_refund_id
 WHERE leg.source IN ('card', 'debt')

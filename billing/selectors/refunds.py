@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from billing.domain.postings import AccountRef, natural_change, plain, system
 from billing.domain.refunds import RateAmounts
-from billing.models import Cdr, LedgerEntry, Payment, Refund, SessionRefund
+from billing.models import Cdr, FundingLeg, LedgerEntry, Payment, Refund, SessionRefund
 
 VAT = "vat_payable"
 
@@ -92,4 +92,5 @@ def surplus_refunds(cdr: Cdr) -> QuerySet[Refund]:
 
 def refundable_payments(leg_id: int) -> QuerySet[Payment]:
     """The payments of a leg through which money can go back, latest first."""
-    return Payment.objects.filter(funding_leg_id=leg_id, status=Payment.Status.SUCCEEDED).order_by("-attempt")
+    through = Q(funding_leg_id=leg_id) | Q(pk__in=FundingLeg.objects.filter(pk=leg_id).values("collected_with"))
+    return Payment.objects.filter(through, status=Payment.Status.SUCCEEDED).order_by("-attempt")

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Q, Sum
 from django.utils.translation import gettext as _
 
 from accounts.errors import DriverBlocked
@@ -20,9 +19,10 @@ from billing.admission_errors import (
     TokenExpired,
     UnknownToken,
 )
-from billing.domain.admission import debt_limit, hold_amount, limit_for, must_stop
+from billing.domain.admission import hold_amount, limit_for, must_stop
 from billing.errors import InsufficientFunds
-from billing.models import ChargingSession, FundingLeg, PaymentMethod
+from billing.models import ChargingSession, PaymentMethod
+from billing.selectors.debts import debt_standing
 from billing.selectors.exposure import exposure_of
 from billing.selectors.rating_inputs import resolve_inputs
 from billing.selectors.wallets import available_in_wallet
@@ -104,7 +104,8 @@ def admit(*, driver_id: int, at: datetime, power_class: str) -> Admission:
         return Admission(contract=contract, spend_limit=None, wallet_hold=None)
     if kind.billing_model == BillingModel.SUBSCRIPTION_ONLY:
         raise NoSubscription
-    _refuse_debtor(driver_id, kind)
+    if debt_standing(driver_id, kind, at).blocks:
+        raise OpenDebt
     usual = hold_amount(kind.hold_policy, power_class)
     if kind.wallet_use == WalletUse.ONLY:
         available = available_in_wallet(driver_id, kind.currency)
@@ -150,21 +151,6 @@ def terms_for(*, connector: Connector, contract: Contract | None, channel: str, 
         "wallet_use": contract.contract_type.wallet_use if contract is not None else "",
         "vat_percent": vat_percent(location.country, clock.local_date(at, location.time_zone)),
     }
-
-
-def _refuse_debtor(driver_id: int, kind: ContractType) -> None:
-    """Debt is what was tried in vain, what no source covers, and what waits for a card there is not."""
-    limit = debt_limit(kind.debt_policy)
-    if limit is None:
-        return
-    failed = [FundingLeg.State.RETRYING, FundingLeg.State.REQUIRES_ACTION, FundingLeg.State.UNCOLLECTIBLE]
-    owed = Q(state__in=failed) | Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.DEBT)
-    if not _has_card(driver_id):
-        owed |= Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD)
-    legs = FundingLeg.objects.filter(owed, cdr__charging_session__driver_id=driver_id)
-    debt = legs.aggregate(total=Sum(F("amount") - F("refunded")))["total"]
-    if debt is not None and debt > limit:
-        raise OpenDebt
 
 
 def _has_card(driver_id: int) -> bool:

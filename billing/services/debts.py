@@ -1,5 +1,7 @@
 """Collecting what is open by the driver's own doing: a new card, or a press of “Pay now”."""
 
+from django.db.models import Q
+
 from billing.models import FundingLeg, Payment
 from billing.providers.errors import ProviderUnavailable
 from billing.selectors.payments import open_legs
@@ -29,7 +31,7 @@ def retry_open_debt(*, driver_id: int, method_id: int | None = None) -> list[Pay
 def call_off_waiting(*, leg_id: int) -> None:
     """Cancel the payment of a leg that waits for its driver; it stays as it is while the provider does not answer."""
     waiting = Payment.objects.filter(
-        funding_leg_id=leg_id,
+        Q(funding_leg_id=leg_id) | Q(legs_along=leg_id),
         status=Payment.Status.REQUIRES_ACTION,
         funding_leg__state=FundingLeg.State.REQUIRES_ACTION,
     ).first()

@@ -58,6 +58,7 @@ def payment_failed(mail: DriverMail) -> Letter:
         context={
             "amount": amount,
             "attempt": payment.attempt,
+            "with_others": payment.amount > leg.left,
             "reason": decline_in_words(payment),
             "kind": decline_class_in_words(payment),
             "next_attempt_at": payment.next_attempt_at,

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet, Sum
 
 from billing.models import FundingLeg, Hold, Payment, PaymentMethod, ProviderEvent, Refund
 from billing.providers.base import ProviderResult
 from billing.providers.errors import ProviderUnavailable, RequestRefused
-from billing.providers.registry import get_provider
+from billing.providers.registry import get_provider, least_charge
+from billing.selectors.debts import small_legs
 from billing.services.card_holds import release_card_hold, reread_hold
 from billing.services.card_refunds import reread_refund, retry_refund
 from billing.services.hold_captures import captured_by, fetch_capture
@@ -66,14 +67,33 @@ def _take_up(rows: QuerySet[Any], step: Callable[[int], object]) -> int:
 
 
 def legs_to_collect(now: datetime) -> QuerySet[FundingLeg]:
-    """Legs whose next attempt is due, and card legs whose task was lost; only where there is a usable card."""
+    """Legs whose next attempt is due, and card legs whose task was lost; only where there is a usable card.
+
+    Of the small legs of a driver that wait for each other the newest, once they are enough together.
+    """
+    lost = FundingLeg.objects.filter(
+        state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD, cdr__created_at__lte=now - PATIENCE
+    )
+    small = small_legs(lost.values_list("cdr__currency", flat=True).distinct().order_by())
     return FundingLeg.objects.filter(
         Q(state=FundingLeg.State.RETRYING, payments__next_attempt_at__lte=now)
-        | Q(state=FundingLeg.State.DUE, source=FundingLeg.Source.CARD, cdr__created_at__lte=now - PATIENCE),
+        | Q(pk__in=lost.exclude(small).values("pk"))
+        | Q(pk__in=_enough_together(lost.filter(small)))
     ).filter(
         Q(cdr__charging_session__driver__payment_methods__status=PaymentMethod.Status.ACTIVE)
         | Q(cdr__charging_session__ad_hoc__method__status=PaymentMethod.Status.ACTIVE)
     )
+
+
+def _enough_together(small: QuerySet[FundingLeg]) -> list[int]:
+    """The newest of each driver's small legs, where they reach what the provider charges. One query."""
+    waiting = (
+        small.filter(cdr__charging_session__driver__isnull=False)
+        .order_by()
+        .values_list("cdr__charging_session__driver", "cdr__currency")
+        .annotate(total=Sum(F("amount") - F("refunded")), newest=Max("pk"))
+    )
+    return [newest for _driver, currency, total, newest in waiting if total >= least_charge(currency)]
 
 
 def reread_payment(*, payment_id: int) -> Payment:

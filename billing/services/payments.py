@@ -25,6 +25,15 @@ from billing.providers.registry import get_provider
 from billing.selectors.ad_hoc import confirmed_path
 from billing.selectors.payments import OPEN_LEG_SOURCES, methods_for
 from billing.services import ledger
+from billing.services.accruals import (
+    is_enough,
+    let_wait,
+    lock_with_small_legs,
+    move_along,
+    pay_along,
+    take_along,
+    together,
+)
 from billing.services.auto_top_up_outcomes import mail_failed_top_up, note_outcome
 from billing.services.card_refunds import claim_surplus
 from billing.services.hold_captures import (
@@ -39,7 +48,7 @@ from billing.services.legs import mark_leg
 from billing.services.mails import Kind as MailKind
 from billing.services.mails import queue_mail
 from billing.services.methods import refuse_method
-from billing.services.payment_locks import lock_leg, lock_payment
+from billing.services.payment_locks import lock_payment
 from billing.services.wallets import credit_wallet
 from billing.services.write_offs import recover_write_off
 from common import clock
@@ -86,15 +95,21 @@ def collect_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = 
 def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = None) -> Payment | None:
     """Write down the next attempt on a leg: its card, its key, its amount. None when there is nothing to attempt now.
 
-    Locks: the ChargingSession, the FundingLeg.
+    What is too small to be charged alone waits, or goes along (billing.services.accruals).
+    Locks: the ChargingSessions, the FundingLegs.
     """
-    leg = lock_leg(leg_id)
+    leg, along = lock_with_small_legs(leg_id, is_early=is_early)
     moment = clock.now()
     if not _may_attempt(leg, moment, is_early=is_early):
         return None
     session = leg.cdr.charging_session
     hold = hold_of(leg)
-    if hold is not None and not may_capture(hold):
+    if hold is not None:
+        along = []
+        if not may_capture(hold):
+            return None
+    elif not is_enough(leg, along):
+        let_wait(leg)
         return None
     method = _next_method(session, method_id) if hold is None else hold.method
     if method is None:
@@ -108,7 +123,7 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
         funding_leg=leg,
         method=method,
         provider=method.provider,
-        amount=leg.left,
+        amount=together(leg, along),
         currency=leg.cdr.currency,
         attempt=attempt,
         reread_at=moment + retries.REREAD_SOONEST,
@@ -116,6 +131,7 @@ def claim_leg(*, leg_id: int, is_early: bool = False, method_id: int | None = No
     if hold is not None:
         claim_capture(hold, payment)
     mark_leg(leg_id=leg.pk, state=State.ATTEMPTING)
+    take_along(payment, along)
     return payment
 
 
@@ -209,8 +225,8 @@ def record_payment_result(*, payment_id: int, result: ProviderResult) -> Payment
 
     Idempotent, in any order: a repeat changes nothing and an answer from before a later one is dropped. An answer about
     other money than was asked for parks the payment.
-    Locks: the ChargingSession, the FundingLeg, the Payment, the driver's PaymentMethods, the AutoTopUp, the receivable
-    or the wallet.
+    Locks: the ChargingSessions, the FundingLegs, the Payment, the driver's PaymentMethods, the receivable or the
+    wallet, the AutoTopUp.
     """
     payment = lock_payment(payment_id)
     if result.idempotency_key != payment.idempotency_key or result.amount != _amount(payment):
@@ -275,6 +291,7 @@ def _pay_leg(payment: Payment, moment: datetime) -> Decimal:
     is_settled = leg.state in (State.PAID, State.REFUNDED)
     # The bank announced a failure and took the money after all, or took it before a refund made the leg smaller.
     surplus = amount if is_settled else amount - leg.left
+    surplus -= pay_along(payment)
     was_written_off = leg.state == State.WRITTEN_OFF
     if not is_settled:
         mark_leg(leg_id=leg.pk, state=State.PAID)
@@ -363,3 +380,4 @@ def _move_leg(payment: Payment, state: str) -> None:
     leg = payment.funding_leg
     if leg is not None and leg.state in (State.ATTEMPTING, State.REQUIRES_ACTION):
         mark_leg(leg_id=leg.pk, state=state)
+    move_along(payment, state)

@@ -14,7 +14,9 @@ from accounts.words import contract_sentences
 from billing.models import ChargingSession, ContractMigration, ContractMigrationRow, FundingLeg, Payment
 from billing.selectors.auto_top_ups import auto_top_up_of
 from billing.selectors.corrections import with_final_price
+from billing.selectors.debts import debt_standing
 from billing.selectors.disputes import disputes_of
+from billing.selectors.payments import open_debt
 from billing.selectors.receivables import owed_by
 from billing.selectors.wallets import statement, wallet_of
 from common import clock
@@ -126,15 +128,15 @@ def _sessions(driver: Driver) -> dict[str, Any]:
 
 
 def _payments(driver: Driver) -> dict[str, Any]:
+    contract = current_contract(driver)
     return {
         "disputes": disputes_of(driver.pk)[:ROWS],
         "owed": owed_by(driver.pk, str(wallet_of(driver.pk).balance.currency)),
         "payments": Payment.objects.filter(driver=driver).select_related(
             "method", "funding_leg__cdr__charging_session"
         )[:ROWS],
-        "unpaid_legs": FundingLeg.objects.filter(
-            cdr__charging_session__driver=driver, state__in=UNPAID_STATES
-        ).select_related("cdr__charging_session")[:ROWS],
+        "open_debt": open_debt(driver.pk)[:ROWS],
+        "debt": debt_standing(driver.pk, contract.contract_type, clock.now()) if contract else None,
     }
 
 

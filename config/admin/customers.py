@@ -21,6 +21,7 @@ from config.admin.bulk_credits import BulkCredits
 from config.admin.contract_migrations import MigrateSelected
 from config.admin.customer_actions import DriverActions
 from config.admin.customer_page import TABS, UNPAID_STATES, heading
+from config.admin.debt_actions import DebtActions
 from config.admin.receivable_actions import ReceivableActions
 
 TAB_TITLES = {
@@ -70,7 +71,7 @@ class UnpaidFilter(admin.SimpleListFilter):
 
 
 @admin.register(Driver)
-class DriverAdmin(ReceivableActions, MigrateSelected, BulkCredits, DriverActions):
+class DriverAdmin(ReceivableActions, MigrateSelected, BulkCredits, DebtActions, DriverActions):
     actions = ("top_up_selected", "migrate_selected")
     list_display = ("name", "email", "status_label", "contract", "wallet_balance", "unpaid", "city", "created_at")
     list_filter = ("status", ContractTypeFilter, UnpaidFilter, "customer_group", "country")

@@ -101,7 +101,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "refunds": refunds_shown(cdr) if cdr else [],
         "is_refundable": cdr is not None and any(leg.left for leg in cdr.legs.all()),
         "may_be_written_off": (FundingLeg.State.DUE, FundingLeg.State.RETRYING, FundingLeg.State.UNCOLLECTIBLE),
-        "payments": Payment.objects.filter(funding_leg__cdr=cdr).select_related("method") if cdr else [],
+        "payments": _payments_of(cdr) if cdr else [],
         "disputes": Dispute.objects.filter(payment__funding_leg__cdr=cdr).select_related("payment") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],
         "holds": session.holds.filter(source=Hold.Source.WALLET),
@@ -159,3 +159,9 @@ def messages_of(session: ChargingSession) -> QuerySet[OcppMessage]:
     about_a_session = Q(frame__contains='"transactionId"')
     ours = Q(frame__regex=rf'"transactionId": ?{session.pk}\b')
     return frames.filter(~about_a_session | ours).order_by("pk")[:MESSAGES]
+
+
+def _payments_of(cdr: Cdr) -> QuerySet[Payment]:
+    """What was charged for a session, by itself or together with another one."""
+    own = Q(funding_leg__cdr=cdr) | Q(pk__in=cdr.legs.exclude(collected_with=None).values("collected_with"))
+    return Payment.objects.filter(own).select_related("method")

@@ -71,12 +71,17 @@ def part_words(leg: FundingLeg, *, was_paid: bool, payment: Payment | None = Non
     return _("to the card that paid")
 
 
+def _is_through(card_refund: Refund, leg: FundingLeg) -> bool:
+    """The payment it goes back through paid this leg, by itself or together with another."""
+    return leg.pk == card_refund.payment.funding_leg_id or leg.collected_with_id == card_refund.payment_id
+
+
 def _session_refund(refund: SessionRefund) -> RefundShown:
     card_refunds = [one for one in refund.card_refunds.all() if not _is_taken_up(one)]
     parts: list[RefundPart] = []
     for part in refund.legs.all():
         leg = part.funding_leg
-        sent = [one for one in card_refunds if one.payment.funding_leg_id == leg.pk]
+        sent = [one for one in card_refunds if _is_through(one, leg)]
         if sent:
             parts += [_card_part(one, leg) for one in sent]
         else:

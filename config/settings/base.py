@@ -223,6 +223,8 @@ TOP_UP_MIN = Decimal(env("TOP_UP_MIN", default="5"))
 TOP_UP_MAX = Decimal(env("TOP_UP_MAX", default="500"))
 # Who bears a lost dispute: "receivable", the customer owes it again; "loss", the operator.
 DISPUTES_LOST = env("DISPUTES_LOST", default="receivable")
+# The least a card is charged, per currency, where the provider's own minimum is less.
+PAYMENT_MINIMUMS = {currency: Decimal(least) for currency, least in env.dict("PAYMENT_MINIMUMS", default={}).items()}
 # A prepaid driver is told by e-mail when the wallet falls below this, in units of its currency.
 LOW_BALANCE = Decimal(env("LOW_BALANCE", default="5"))
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")

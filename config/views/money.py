@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Driver
 from billing.models import Payment
+from billing.selectors.debts import is_enough_together
 from billing.selectors.payments import saved_methods
 from billing.services.debts import retry_open_debt
 from config.selectors.unpaid import unpaid
@@ -22,13 +23,16 @@ PER_PAGE = 20
 @driver_page
 def payment_methods(request: HttpRequest, driver: Driver) -> HttpResponse:
     methods = list(saved_methods(driver.pk))
+    open_items = unpaid(driver.pk)
     return render(
         request,
         "site/payment_methods.html",
         {
             "methods": methods,
             "has_usable": any(method.status == method.Status.ACTIVE for method in methods),
-            "unpaid": unpaid(driver.pk),
+            "unpaid": open_items,
+            # What is too little to be charged alone is not offered for payment alone.
+            "may_pay_now": is_enough_together([item.collection.leg for item in open_items]),
         },
     )
 

@@ -180,16 +180,14 @@ def _tariff(session: ChargingSession) -> dict[str, Any]:
 
 
 def _payment(cdr: Cdr) -> list[dict[str, str]]:
-    succeeded = {
-        payment.funding_leg_id: payment
-        for payment in Payment.objects.filter(funding_leg__cdr=cdr, status=Payment.Status.SUCCEEDED).select_related(
-            "method"
-        )
-    }
+    paid = Payment.objects.filter(status=Payment.Status.SUCCEEDED).select_related("method")
+    succeeded = {payment.funding_leg_id: payment for payment in paid.filter(funding_leg__cdr=cdr)}
+    # Small ones are charged together with another session's.
+    by_id = {payment.pk: payment for payment in paid.filter(legs_along__cdr=cdr)}
     usual = methods_for(cdr.charging_session).first()
     rows = []
     for leg in cdr.legs.order_by("seq"):
-        payment = succeeded.get(leg.pk)
+        payment = succeeded.get(leg.pk) or by_id.get(leg.collected_with_id or 0)
         method = payment.method if payment else usual
         by_card = leg.source == FundingLeg.Source.CARD
         rows.append(

@@ -34,14 +34,21 @@ from billing.providers.base import (
     SetupState,
     outside_transactions,
 )
-from billing.providers.errors import ProviderUnavailable
+from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.fake import bank, disputes, post
 
 PAGE = 100
 
 
+# As a real provider has them, for the currencies of the demo and the tests.
+_LEAST_CHARGE = {"EUR": Decimal("0.50"), "CHF": Decimal("0.50"), "SEK": Decimal(3), "DKK": Decimal("2.50")}
+
+
 class FakeProvider:
     name = "fake"
+
+    def least_charge(self, currency: str) -> Decimal:
+        return _LEAST_CHARGE.get(currency, Decimal(0))
 
     @outside_transactions
     def customer(self, request: CustomerRequest) -> str:
@@ -94,6 +101,8 @@ class FakeProvider:
 
     @outside_transactions
     def charge(self, request: PaymentRequest) -> ProviderResult:
+        if request.amount.amount < self.least_charge(str(request.amount.currency)):
+            raise RequestRefused(f"{request.amount} is less than a card is charged.")
         return self._pay(request, is_hold=False)
 
     @outside_transactions

@@ -24,6 +24,25 @@ _WHOLE = frozenset(
         "xpf",
     }
 )
+# Source: Stripe, "Minimum and maximum charge amounts". It measures them in the currency of the bank account, so where
+# that is another one the installation raises them (PAYMENT_MINIMUMS).
+LEAST_CHARGE = {
+    currency: Decimal(amount)
+    for amount, currencies in {
+        "0.30": ["GBP"],
+        "0.50": ["AUD", "BRL", "CAD", "CHF", "EUR", "INR", "NZD", "SGD", "USD"],
+        "1": ["BGN"],
+        "2": ["AED", "MYR", "PLN", "RON"],
+        "2.50": ["DKK"],
+        "3": ["NOK", "SEK"],
+        "4": ["HKD"],
+        "10": ["MXN", "THB"],
+        "15": ["CZK"],
+        "50": ["JPY"],
+        "175": ["HUF"],
+    }.items()
+    for currency in currencies
+}
 # Counted in thousandths, of which the last digit must be 0.
 _THOUSANDTHS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 

@@ -5,6 +5,7 @@ One payment or hold is one PaymentIntent, which carries our idempotency key in i
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import stripe
@@ -30,7 +31,7 @@ from billing.providers.base import (
 )
 from billing.providers.errors import ProviderUnavailable, RequestRefused
 from billing.providers.stripe import webhooks
-from billing.providers.stripe.amounts import from_stripe, to_stripe
+from billing.providers.stripe.amounts import LEAST_CHARGE, from_stripe, to_stripe
 from billing.providers.stripe.client import new_client, translated_errors
 from billing.providers.stripe.declines import decline_class
 from billing.providers.stripe.reading import (
@@ -56,6 +57,9 @@ class StripeProvider:
 
     def __init__(self, http_client: stripe.HTTPClient | None = None) -> None:
         self._stripe = new_client(http_client).v1
+
+    def least_charge(self, currency: str) -> Decimal:
+        return LEAST_CHARGE.get(currency, Decimal(0))
 
     @outside_transactions
     def customer(self, request: CustomerRequest) -> str:

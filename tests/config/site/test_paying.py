@@ -45,3 +45,16 @@ def test_without_a_card_there_is_no_button_and_the_page_says_what_to_do(debtor: 
     page = words(browse(debtor).get(reverse("payment_methods")))
     assert "There is no usable card. Add one and this is paid at once." in page
     assert "Pay now" not in page
+
+
+def test_what_is_too_little_for_a_card_is_explained_and_not_offered_for_payment(debtor: Driver, browse) -> None:
+    save_card(debtor)
+    owe(debtor, "0.30")
+    browser = browse(debtor)
+    page = words(browser.get(reverse("payment_methods")))
+    assert "0.30 €" in page
+    assert "A card is not charged less than 0.50 €. This is charged together with what comes next." in page
+    assert "Pay now with" not in page
+    owe(debtor, "0.30")
+    assert "Pay now with" in words(browser.get(reverse("payment_methods")))
+    assert "Everything is paid." in words(browser.post(reverse("pay_now"), follow=True))
