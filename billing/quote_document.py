@@ -41,6 +41,7 @@ def quote_document(quote: Quote) -> dict[str, Any]:
             "minutes": quote.worst_case.minutes,
             "kwh": shown(wh_to_kwh(quote.worst_case.energy_wh)),
             "gross": quote.worst_case.gross,
+            "to_start": quote.worst_case.to_start,
         },
     }
     if quote.example is not None:
@@ -106,6 +107,7 @@ def quote_text(quote: Quote) -> str:
         lines.append(f"  To pay: {payable.gross} {payable.currency}, {payable.vat} of it VAT")
     most = quote.worst_case
     lines += ["", f"At most {most.gross} {quote.tariff.spec.currency} for {most.minutes} min at the connector's power."]
+    lines.append(f"A wallet must hold {most.to_start} {quote.tariff.spec.currency} to start.")
     return "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ NAMED: dict[str, str | Promise] = {
     "idle_cap": gettext_lazy("reduced to the most that parking may cost in a session"),
     "tier": gettext_lazy("price by quantity: %(figures)s"),
     "spot": gettext_lazy("follows the electricity exchange: %(figures)s"),
-    "spot_fallback": gettext_lazy("the fixed price for times without a price of the electricity exchange"),
+    "spot_fallback": gettext_lazy("the fixed price for times without a price of the electricity exchange%(figures)s"),
     "connection_fee": gettext_lazy("for a session of %(figures)s"),
     "service_fee": "%(figures)s",
 }
@@ -77,6 +77,8 @@ NAMED: dict[str, str | Promise] = {
 _SECONDS = re.compile(r"(\d+) s\b")
 # A tier as tariffs.domain.named writes it: "20–100 kWh of the month", "from 100 kWh of the session".
 _TIER = re.compile(r"([\d.]+)(?:–([\d.]+))? kWh of the (session|month)")
+# Where a market price is missing, as tariffs.domain.spot writes it; either end may be open.
+_GAP = re.compile(r"has no price(?: from (\S+ \S+?))?(?: until (\S+ \S+?))?: fallback")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -221,6 +223,8 @@ def _figures(code: str, words: str) -> str:
         return words.rpartition(" ")[2]
     if code == "tier":
         return _tier_words(words)
+    if code == "spot_fallback":
+        return _gap_words(words)
     if code == "connection_fee":
         both, either = pgettext("cost line", "and"), pgettext("cost line", "or")
         return words.replace(" and ", f" {both} ").replace(" or ", f" {either} ")
@@ -239,6 +243,17 @@ def _tier_words(words: str) -> str:
     if high is None:
         return _("from %(low)s kWh %(of)s on") % values
     return _("%(low)s to %(high)s kWh %(of)s") % {**values, "high": number_words(Decimal(high), 3)}
+
+
+def _gap_words(words: str) -> str:
+    """ ": from 2026-06-17 14:00 until 2026-06-17 15:00"; empty where nothing is known of the series."""
+    gap = _GAP.search(words)
+    since, until = gap.groups() if gap is not None else (None, None)
+    if since and until:
+        return ": " + _("from %(since)s until %(until)s") % {"since": since, "until": until}
+    if since:
+        return ": " + _("from %(since)s on") % {"since": since}
+    return ": " + _("until %(until)s") % {"until": until} if until else ""
 
 
 def _service_fee_words(words: str) -> str:

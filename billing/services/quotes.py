@@ -10,10 +10,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Driver
 from accounts.selectors.contracts import contract_in_force
+from billing.domain.admission import LOOK_AHEAD
 from billing.errors import UnknownConnector, UnknownDriver
 from billing.models import ChargingSession
 from billing.selectors.exposure import energy_at, most_gross
 from billing.services.admission import terms_for
+from common.currencies import quantum
 from common.errors import BadInput
 from common.units import kwh_to_wh
 from locations.models import Connector
@@ -33,11 +35,15 @@ _MINUTES_PER_HOUR = 60
 
 @dataclass(frozen=True)
 class WorstCase:
-    """The most a session of these minutes can cost at the connector's rated power, VAT included."""
+    """The most a session of these minutes can cost at the connector's rated power, VAT included.
+
+    `to_start` is what a wallet must hold for the start alone (billing.services.admission).
+    """
 
     minutes: int
     energy_wh: Decimal
     gross: Decimal
+    to_start: Decimal
 
 
 @dataclass(frozen=True)
@@ -175,9 +181,12 @@ def _worst_case(
     minutes: int,
     energy_wh: Decimal | None,
 ) -> WorstCase:
-    seconds = minutes * _SECONDS_PER_MINUTE
-    gross = most_gross(
-        tariff, frozen, vat_percent,
-        at=at, length=timedelta(seconds=seconds), power_w=connector.max_power_w, least_wh=energy_wh or Decimal(0),
-    )  # fmt: skip
-    return WorstCase(minutes, max(energy_at(connector.max_power_w, seconds), energy_wh or Decimal(0)), gross)
+    power_w, asked_wh = connector.max_power_w, energy_wh or Decimal(0)
+    length = timedelta(seconds=minutes * _SECONDS_PER_MINUTE)
+    opening = most_gross(tariff, frozen, vat_percent, at=at, length=LOOK_AHEAD, power_w=power_w)
+    return WorstCase(
+        minutes=minutes,
+        energy_wh=max(energy_at(power_w, minutes * _SECONDS_PER_MINUTE), asked_wh),
+        gross=most_gross(tariff, frozen, vat_percent, at=at, length=length, power_w=power_w, least_wh=asked_wh),
+        to_start=opening + quantum(tariff.spec.currency),
+    )

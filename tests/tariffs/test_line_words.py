@@ -6,12 +6,22 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 import tariffs.domain
 from tariffs.domain.result import LineKind
-from tariffs.domain.spec import ReservationRestriction, Restrictions
+from tariffs.domain.spec import Dimension, Element, PriceComponent, ReservationRestriction, Restrictions, TariffSpec
 from tariffs.domain.words import conditions_of
-from tariffs.line_words import NAMED, SUBJECTS, detail_words, kind_words, reason_words
+from tariffs.line_words import (
+    NAMED,
+    SUBJECTS,
+    calculation_words,
+    detail_words,
+    kind_words,
+    reason_words,
+    rule_words,
+    why_words,
+)
 
 EVERY_RESTRICTION = Restrictions(
     start_time=time(9),
@@ -64,6 +74,17 @@ def test_every_condition_of_the_engine_has_words() -> None:
             "DE-LU has no price",
             "the fixed price for times without a price of the electricity exchange",
         ),
+        (
+            "spot_fallback",
+            "DE-LU has no price from 2026-06-17 14:00 until 2026-06-17 15:00: fallback",
+            "the fixed price for times without a price of the electricity exchange: from 2026-06-17 14:00 until "
+            "2026-06-17 15:00",
+        ),
+        (
+            "spot_fallback",
+            "DE-LU has no price from 2026-06-17 14:00: fallback",
+            "the fixed price for times without a price of the electricity exchange: from 2026-06-17 14:00 on",
+        ),
         ("connection_fee", "≥ 30 min or ≥ 10 kWh", "for a session of ≥ 30 min or ≥ 10 kWh"),
         ("service_fee", "once per session", "once per session"),
         ("service_fee", "2.5 % of energy", "2.5 % of what the energy costs"),
@@ -75,6 +96,50 @@ def test_every_condition_of_the_engine_has_words() -> None:
 )
 def test_reasons_in_words(code: str, words: str, expected: str) -> None:
     assert reason_words({"code": code, "words": words}).replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+def test_weekdays_and_prices_are_told_in_the_reader_s_language() -> None:
+    with translation.override("de"):
+        assert reason_words({"code": "weekdays", "words": "Mon, Tue"}) == "Mo, Di"
+        words = calculation_words("ENERGY", "kWh", Decimal("12.5"), Decimal("0.476"), "EUR")
+    assert words.replace("\N{NO-BREAK SPACE}", " ") == "12,5 kWh × 0,476 €/kWh"
+
+
+SPEC = TariffSpec(
+    "EUR",
+    (
+        Element((PriceComponent(Dimension.ENERGY, Decimal("0.2")),), Restrictions(days=frozenset({6, 7}))),
+        Element((PriceComponent(Dimension.TIME, Decimal(6), step_size=900),)),
+    ),
+)
+APPLIED = {
+    "kind": "TIME",
+    "unit": "h",
+    "element": 1,
+    "step_size": 900,
+    "quantity": "0.75",
+    "measured": "0.7",
+    "skipped": [{"element": 0, "unmet": [{"code": "weekdays", "words": "Sat, Sun"}]}],
+}
+
+
+def test_a_driver_and_an_operator_read_the_same_reasons_in_their_own_names() -> None:
+    used = "42 min used, counted in steps of 15 min."
+    assert why_words(APPLIED, SPEC) == [
+        "This price applies at all times.",
+        "Another price of this tariff did not apply: it needs “Saturday and Sunday”.",
+        used,
+    ]
+    assert why_words(APPLIED, SPEC, rule=rule_words) == [
+        "Rule 2 applies: always.",
+        "Rule 1 did not apply: it needs “Saturday and Sunday”.",
+        used,
+    ]
+    # A tariff nobody has any more says nothing of its elements.
+    assert why_words(APPLIED, None) == [used]
+    assert why_words({"kind": "MIN_PRICE"}, SPEC) == [
+        "The tariff has a lowest price for a session, and this session did not reach it."
+    ]
 
 
 def test_a_fee_on_a_document_says_why() -> None:

@@ -95,6 +95,12 @@ def test_what_is_not_given_follows_from_the_connector(connector: Connector) -> N
     )
 
 
+def test_what_a_wallet_must_hold_to_start_is_told() -> None:
+    # 833.3 Wh in the first minute at 50 kW and 0.49: 0.41, and a cent more than what would stop it.
+    network(element(component("ENERGY", "0.49"), component("FLAT", "1.50")))
+    assert told("--connector", "HARBOUR1")["worst_case"]["to_start"] == Decimal("1.92")
+
+
 def test_the_worst_case_is_never_below_the_quoted_session(connector: Connector) -> None:
     found = quote(connector=connector, contract=None, at=NOON, kwh=Decimal(80), minutes=45)
     assert found.worst_case.energy_wh == 80_000
@@ -189,6 +195,8 @@ def test_plain_text_for_a_person(connector: Connector, capsys) -> None:
     assert "anybody without a contract, 2026-06-15 12:00 CEST" in text
     assert "30 kWh in 45 min:" in text
     assert "To pay: 14.70 EUR, 2.35 of it VAT" in text
+    # A minute parked, counted in whole seconds, at 6.00 an hour.
+    assert "A wallet must hold 0.52 EUR to start." in text
 
 
 @pytest.mark.parametrize(
