@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from accounts.portal import AuditedAdmin
 from billing.models import (
     Cdr,
     CostLine,
@@ -23,7 +24,7 @@ from billing.models import (
     ProviderEvent,
     WalletLot,
 )
-from common.portal import PortalAdmin, ReadOnlyAdmin, ReadOnlyInline, link_to
+from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
 from common.portal_values import show_amount, show_energy, show_number
 
 _STATE_LABELS = {
@@ -271,8 +272,22 @@ class HoldAdmin(ReadOnlyAdmin):
 
 
 @admin.register(HoldPolicy)
-class HoldPolicyAdmin(PortalAdmin):
-    list_display = ("__str__", "power_class", "channel", "amount_shown")
+class HoldPolicyAdmin(AuditedAdmin):
+    list_display = ("place", "power_class_shown", "channel_shown", "amount_shown")
+    fieldsets = (
+        (
+            _("Where it counts"),
+            {
+                "fields": ("connector", "location", "tariff", "power_class", "channel"),
+                "description": _(
+                    "Choose a connector, a location or a tariff, or none for the whole network. The nearest place "
+                    "wins; there, the amount for a power class goes before the one for a way of starting. Left "
+                    "empty, power class and way of starting mean all."
+                ),
+            },
+        ),
+        (_("How much"), {"fields": ("amount", "currency")}),
+    )
     list_filter = ("power_class", "channel")
     may_delete = True
     csv_columns = (
@@ -287,6 +302,18 @@ class HoldPolicyAdmin(PortalAdmin):
     search_fields = ("location__name", "connector__charge_point__identity", "tariff__name")
     list_select_related = ("connector__charge_point", "location", "tariff")
     autocomplete_fields = ("connector", "location", "tariff")
+
+    @display(description=_("where"))
+    def place(self, policy: HoldPolicy) -> str:
+        return str(policy)
+
+    @display(description=_("power class"), ordering="power_class")
+    def power_class_shown(self, policy: HoldPolicy) -> str:
+        return policy.power_class or str(_("all"))
+
+    @display(description=_("started by"), ordering="channel")
+    def channel_shown(self, policy: HoldPolicy) -> str:
+        return str(policy.get_channel_display()) if policy.channel else str(_("all ways"))
 
     @display(description=_("amount"), ordering="amount")
     def amount_shown(self, policy: HoldPolicy) -> str:

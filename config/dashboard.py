@@ -149,7 +149,7 @@ def _queues() -> Iterator[Figure]:
     yield _queue(_("Disputes to answer"), disputed, f"{reverse('admin:billing_dispute_changelist')}?queue=answer")
     different = Discrepancy.objects.filter(status=Discrepancy.Status.OPEN).count()
     yield _queue(
-        _("Differences with the provider"),
+        _("Provider differences"),
         different,
         f"{reverse('admin:billing_discrepancy_changelist')}?status__exact=open",
     )

@@ -113,10 +113,13 @@ def _made_by(row: ContractMigrationRow) -> list[tuple[int, bool]]:
 
 def _wallet(driver: Driver) -> dict[str, Any]:
     newest_first = statement(driver.pk)[-ROWS:][::-1]
+    named = [row.reference for row in newest_first if row.event.startswith("session_")]
+    found = ChargingSession.objects.filter(driver=driver, public_id__in=named).values_list("public_id", "pk")
+    sessions = {str(public_id): pk for public_id, pk in found}
     contract = current_contract(driver)
     automatic = auto_top_up_of(driver.pk, contract.contract_type if contract else None)
     return {
-        "statement": [(row, event_words(row.event)) for row in newest_first],
+        "statement": [(row, event_words(row.event), sessions.get(row.reference)) for row in newest_first],
         "automatic": automatic,
         "plan_words": plan_words(automatic.plan) if automatic else "",
         "standing_words": standing_words(automatic) if automatic else "",

@@ -45,7 +45,7 @@ class DisputeAdmin(ReadOnlyAdmin):
         "withdrawn", "fee", "reinstated", "lost_as", "closed_at", "note", "provider_reference",
     )  # fmt: skip
     fields = (
-        "opened_at", "driver", "session_link", "payment_link", "amount_shown", "cause", "status_label",
+        "opened_at", "driver", "session_link", "payment_link", "amount_shown", "cause", "status",
         "evidence_due_at", "outcome", "note", "closed_at", "provider_reference", "withdrawal", "reinstatement", "loss",
     )  # fmt: skip
     readonly_fields = fields

@@ -13,12 +13,18 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from billing.models import Dispute, Payment, Refund
-from billing.selectors.payments import decline_in_words, doubtful_payments, is_doubtful
+from billing.selectors.payments import doubtful_payments, is_doubtful
 from billing.services import doubtful_payments as decisions
 from common import clock
 from common.confirmation import ActionForm, confirmed_action
 from common.portal import ReadOnlyAdmin, ReadOnlyInline, actor_of, link_to
 from common.portal_values import show_amount
+
+_DOUBTS = {
+    "answer_about_other_money": gettext_lazy("The provider answered about another amount than was asked for."),
+    "provider_idempotency_mismatch": gettext_lazy("The provider saw this payment's key before with other terms."),
+    "provider_request_refused": gettext_lazy("The provider does not accept the request."),
+}
 
 
 class _PartInline(ReadOnlyInline):
@@ -58,7 +64,7 @@ class DoubtFilter(admin.SimpleListFilter):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = (
-        "created_at", "driver_link", "purpose", "method", "amount_shown", "status_label", "decline_class",
+        "created_at", "driver_link", "purpose", "method", "amount_shown", "status", "decline_class",
         "next_attempt_at",
     )  # fmt: skip
     list_filter = (DoubtFilter, "status", "decline_class", "purpose", "provider")
@@ -71,11 +77,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     fields = (
         "created_at", "driver_link", "session_link", "purpose", "method", "amount_shown", "refunded_shown",
-        "status_label", "attempt", "decline_class", "decline_code", "next_attempt_at", "reread_at", "finished_at",
+        "status", "attempt", "decline_class", "decline_code", "next_attempt_at", "reread_at", "finished_at",
         "provider", "provider_reference", "idempotency_key", "ledger_transaction",
     )  # fmt: skip
     readonly_fields = fields
-    inlines = (RefundInline, DisputeInline)
     change_form_outer_before_template = "admin/portal/payment_actions.html"
 
     @display(description=gettext_lazy("driver"), ordering="driver__name")
@@ -116,12 +121,19 @@ class PaymentAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
+    def get_inlines(self, request: HttpRequest, obj: Payment | None) -> list[type[ReadOnlyInline]]:
+        """Only what there is."""
+        if obj is None:
+            return []
+        parts = ((RefundInline, obj.refunds), (DisputeInline, obj.disputes))
+        return [inline for inline, rows in parts if rows.exists()]
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         payment = self.get_object(request, object_id)
         doubt = payment is not None and is_doubtful(payment, clock.now())
-        context = {"is_in_doubt": doubt, "doubt": decline_in_words(payment) if doubt else ""}
+        context = {"is_in_doubt": doubt, "doubt": _doubt_words(payment) if payment and doubt else ""}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def ask_again_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -202,3 +214,8 @@ class PaymentAdmin(ReadOnlyAdmin):
             describe=lambda cleaned: [first, *sentences, _("Reason: %(reason)s") % cleaned],
             perform=perform,
         )
+
+
+def _doubt_words(payment: Payment) -> str:
+    """Why nobody knows, for the operator."""
+    return str(_DOUBTS.get(payment.decline_code) or _("The provider has not answered for a long time."))

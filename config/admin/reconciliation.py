@@ -34,7 +34,7 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         "their_amount", "currency", "status", "resolved_at", "actor__email", "reason",
     )  # fmt: skip
     fields = (
-        "kind", "what_to_do", "subject", "driver", "thing", "ours", "theirs", "reference", "status_label", "found_at",
+        "kind", "what_to_do", "subject", "driver", "thing", "ours", "theirs", "reference", "status", "found_at",
         "seen_at", "resolved_at", "actor", "reason", "found_by",
     )  # fmt: skip
     readonly_fields = fields

@@ -106,7 +106,7 @@ class RefundAdmin(ReadOnlyAdmin):
         "reason", "provider_reference",
     )  # fmt: skip
     fields = (
-        "created_at", "driver", "session_link", "card", "amount_shown", "status_label", "attempt", "reason",
+        "created_at", "driver", "session_link", "card", "amount_shown", "status", "attempt", "reason",
         "failure_code", "next_attempt_at", "finished_at", "provider_reference", "idempotency_key",
         "ledger_transaction", "return_transaction",
     )  # fmt: skip

@@ -46,7 +46,7 @@ def hold_words(hold: Hold, currency: str) -> str:
         if hold.captured_amount == hold.amount:
             return _("%(amount)s reserved and taken") % amounts
         return _("%(amount)s reserved, %(taken)s taken, the rest released") % amounts
-    if hold.release_asked_at is not None and hold.status != Status.RELEASED:
+    if hold.release_asked_at is not None and hold.status in Hold.OPEN:
         return _("%(amount)s reserved, being released") % amounts
     return {
         Status.ASKED: _("%(amount)s: the bank is being asked"),

@@ -116,7 +116,7 @@ UNFOLD = {
                         badge="disputes_badge",
                     ),
                     _item(
-                        _("Differences with the provider"),
+                        _("Provider differences"),
                         "compare_arrows",
                         "billing.discrepancy",
                         query="status__exact=open",

@@ -21,18 +21,18 @@ register = template.Library()
 _TONES = {
     "good": {
         "active", "paid", "succeeded", "billed", "Available", "accepted", "published", "issued", "admitted", "captured",
-        "done", "migrated", "on",
+        "done", "migrated", "on", "won",
     },
     "bad": {
         "blocked", "failed", "uncollectible", "Faulted", "rejected", "timed_out", "refused", "in_review", "written_off",
-        "stopped",
+        "stopped", "needs_response", "lost",
     },
     "warn": {
         "retrying", "requires_action", "pending", "due", "partially_paid", "unanswered", "Unavailable", "queued",
-        "sent", "expired", "previewed", "scheduled",
+        "sent", "expired", "previewed", "scheduled", "inquiry",
     },
     "info": {"requested", "attempting", "finishing", "Charging", "Preparing", "Finishing", "SuspendedEV", "draft",
-        "running", "undoing",
+        "running", "undoing", "under_review",
     },
 }  # fmt: skip
 TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}

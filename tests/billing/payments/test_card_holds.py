@@ -1,6 +1,5 @@
 """A pre-authorised session through time: what is held, taken and let go, and what the books say."""
 
-import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +9,7 @@ import time_machine
 
 from billing.models import ChargingSession, FakeProviderObject, Hold, HoldPolicy, Payment
 from billing.providers.fake import bank
-from billing.services.card_holds import place_card_hold, reread_hold
+from billing.services.card_holds import reread_hold
 from billing.services.refunds import refund_session
 from tests.billing.payments.held import (
     ABOVE_HOLD_WH,
@@ -24,7 +23,6 @@ from tests.billing.payments.held import (
     requested,
     started,
 )
-from tests.billing.payments.test_webhooks import deliver, events
 from tests.billing.payments.world import save_card, work_off_queue
 from tests.billing.sessions.conftest import NOON, Stand
 from tests.factories import StaffFactory
@@ -305,23 +303,6 @@ class TestLimit:
         assert not stand.meter(session.pk, 300, "51000").stop
         stopped = stand.meter(session.pk, 306, "51400")
         assert (stopped.stop, stopped.reason) == (True, "limit_reached")
-
-
-def test_every_order_of_the_bank_s_news_ends_the_same(now: time_machine.Traveller) -> None:
-    """Held, then captured: each webhook up to three times, in every order, before and after our own answer."""
-    for deliveries in sorted(set(itertools.permutations([0, 0, 1, 1, 0, 1], 4))):
-        now.move_to(NOON)
-        stand = preauth_stand("visa")
-        session = started(stand)
-        place_card_hold(hold_id=Hold.objects.get(charging_session=session).pk)
-        stop_and_settle(now, stand, session)
-        payment = FakeProviderObject.objects.get(kind="payment", idempotency_key__contains=str(session.public_id))
-        news = events(payment.reference)
-        assert len(news) == 2
-        for number in deliveries:
-            deliver(news[number])
-            work_off_queue()
-        assert outcome(session) == CAPTURED
 
 
 class TestAmount:

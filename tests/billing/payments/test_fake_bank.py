@@ -14,6 +14,8 @@ from billing.models import FakeProviderObject, PaymentMethod
 from billing.providers.base import (
     CaptureRequest,
     CustomerRequest,
+    CustomerUpdate,
+    Listing,
     PaymentProvider,
     PaymentRequest,
     PaymentState,
@@ -91,6 +93,29 @@ class TestIdempotency:
         with pytest.raises(IdempotencyMismatch):
             provider.hold(request)
         assert FakeProviderObject.objects.filter(kind="payment").count() == 1
+
+    def test_other_terms_of_a_capture_a_refund_and_a_customer_are_refused(
+        self, ada: Driver, provider: PaymentProvider
+    ) -> None:
+        held = provider.hold(request_on(save_card(ada)))
+        provider.capture(CaptureRequest("capture:1", held.reference, eur("20.00")))
+        provider.refund(RefundRequest("refund:1", held.reference, eur("5.00")))
+        customer = CustomerRequest("driver:9:customer", "9", "Ada", "ada@example.org")
+        update = CustomerUpdate("driver:9:customer:2", provider.customer(customer), "Ada King", "ada@example.org")
+        provider.update_customer(update)
+        before = list(FakeProviderObject.objects.exclude(kind="event").order_by("pk").values_list("state", "data"))
+
+        for refused in (
+            lambda: provider.capture(CaptureRequest("capture:1", held.reference, eur("19.00"))),
+            lambda: provider.refund(RefundRequest("refund:1", held.reference, eur("6.00"))),
+            lambda: provider.customer(replace(customer, name="Eve")),
+            lambda: provider.update_customer(replace(update, name="Eve")),
+        ):
+            with pytest.raises(IdempotencyMismatch):
+                refused()
+
+        after = list(FakeProviderObject.objects.exclude(kind="event").order_by("pk").values_list("state", "data"))
+        assert after == before
 
     def test_one_customer_per_key(self, provider: PaymentProvider, transactional_db: None) -> None:
         request = CustomerRequest("driver:1:customer", "1", "Ada", "ada@example.org")
@@ -237,6 +262,12 @@ def test_every_call_refuses_an_open_transaction(ada: Driver, provider: PaymentPr
         lambda: provider.release(idempotency_key="r", reference="x"),
         lambda: provider.refund(RefundRequest("r", "x", eur("1"))),
         lambda: provider.fetch(idempotency_key="x"),
+        lambda: provider.update_customer(CustomerUpdate("u", "x", "", "")),
+        lambda: provider.fetch_refund(reference="x"),
+        lambda: provider.fetch_dispute("x"),
+        lambda: provider.list_payments(Listing(NOON, NOON)),
+        lambda: provider.list_refunds(Listing(NOON, NOON)),
+        lambda: provider.list_disputes(Listing(NOON, NOON)),
     ]
     for call in calls:
         with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):

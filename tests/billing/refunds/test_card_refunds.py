@@ -1,6 +1,5 @@
 """What goes back to a card: sent once, whatever is lost on the way, and visible when it does not arrive."""
 
-import itertools
 from datetime import timedelta
 from decimal import Decimal
 
@@ -159,25 +158,6 @@ def deliver(event_reference: str) -> None:
     body, headers = bank.post.write_out(event_reference)
     event = receive_event(provider="fake", body=body, headers=headers)
     process_event(event_id=event.pk)
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-@pytest.mark.parametrize("times", [1, 2])
-def test_webhooks_in_any_order_and_number_end_in_the_same_state(order, times):
-    session, refund = refunded("refund_later")
-    send_refund(refund_id=refund.pk)
-    reference = Refund.objects.get().provider_reference
-    bank.finish_refund(refund_reference=reference, is_success=True)
-    bank.finish_refund(refund_reference=reference, is_success=False)
-    told = events(reference)
-    assert len(told) == 3
-    for number in order:
-        for _ in range(times):
-            deliver(told[number])
-    now = after(session)
-    assert (now.refunds, now.kept, now.owed) == ([("failed", Decimal("2.00"))], Decimal("10.20"), Decimal("-2.00"))
-    assert LedgerTransaction.objects.filter(event__startswith="card_refund").count() in (0, 2)
-    assert findings() == [("legs_were_paid_once", True)]
 
 
 def test_a_refund_made_elsewhere_is_noted_and_changes_nothing():

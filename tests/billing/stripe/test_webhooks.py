@@ -122,6 +122,12 @@ class TestStartUp:
 
         assert checks.check_payments() == [checks.NO_KEY]
 
+    def test_a_test_key_on_a_public_site_is_said(self, settings: Settings) -> None:
+        settings.SITE_URL = "https://charge.example.com"
+        assert checks.check_payments() == [checks.TEST_KEY_IN_SERVICE]
+        settings.STRIPE_LIVE_MODE = True
+        assert checks.check_payments() == []
+
     def test_with_them_it_starts(self) -> None:
         assert checks.check_payments() == []
 

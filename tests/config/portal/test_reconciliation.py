@@ -42,7 +42,7 @@ def test_what_differs_is_seen_explained_and_taken_over(difference: Discrepancy) 
     queue = fina.get(reverse("admin:billing_discrepancy_changelist"), {"status__exact": "open"})
     assert queue.context["cl"].result_count == 1
     figures = {str(figure.label): figure.value for figure in fina.get(reverse("admin:index")).context["queues"]}
-    assert figures["Differences with the provider"] == "1"
+    assert figures["Provider differences"] == "1"
     page = fina.get(address(difference, "change")).content.decode()
     for words in ("failed, 10.20\xa0€", "succeeded, 10.20\xa0€", "mostly because a message got lost"):
         assert words in page
