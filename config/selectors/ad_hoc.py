@@ -9,7 +9,7 @@ from billing.models import AdHocSession, ChargingSession, Hold
 from billing.services.ad_hoc import AdHocOffer, offer_at
 from common.errors import Refused
 from config.selectors.driver_sessions import LiveSession, live
-from config.selectors.hold_words import not_reserved_words
+from config.selectors.hold_words import NOT_RESERVED
 from locations.models import Connector
 
 Status = ChargingSession.Status
@@ -63,8 +63,8 @@ def why_nothing_started(session: ChargingSession, now: datetime) -> str:
         return _("Nothing started within two minutes. What was reserved on your card is let go now.")
     if session.status != Status.CANCELLED:
         return ""
-    if told := not_reserved_words(session):
-        return told
+    if session.stop_reason in NOT_RESERVED:
+        return _("Your bank did not agree to reserve the amount. Start again with another card, or ask your bank.")
     if session.stop_reason == "start_deadline_passed":
         return _("Nothing started within two minutes. Plug in first, then start again.")
     if session.stop_reason.startswith("remote_start"):

@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.models import AdHocSession
+from billing.models import AdHocSession, Hold
 from billing.providers.errors import ProviderError
 from billing.selectors.ad_hoc import ad_hoc_by_link, link_of
 from billing.services.ad_hoc import agree, card_page
@@ -33,6 +33,9 @@ from invoicing.views import receipt_or_wait, serve_pdf, show_receipt
 from ocpp_gateway.services.remote import remote_stop
 
 P = ParamSpec("P")
+
+# Holds that were there and are gone: a bank's statement may show them for days.
+LET_GO = (Hold.Status.RELEASED, Hold.Status.CAPTURED)
 
 TEN_MINUTES = 600
 # Links that open nothing, from one address in ten minutes: a mistyped one is honest, thirty are not.
@@ -128,6 +131,7 @@ def page(request: HttpRequest, order: AdHocSession) -> HttpResponse:
             "is_too_late": now > order.pay_by,
             "why_not": why_nothing_started(session, now) if session else "",
             "reserved": reserved_on_cards(session) if session else [],
+            "was_released": session is not None and session.holds.filter(status__in=LET_GO).exists(),
             "cdr": cdr,
             "explanation": explain(session, cdr) if session and cdr else None,
             "refunds": refunds_shown(cdr) if cdr else [],

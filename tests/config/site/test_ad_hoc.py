@@ -236,6 +236,14 @@ def test_nothing_started_says_that_the_hold_is_let_go(stand: Stand, now: time_ma
     assert "25.00 € released, nothing taken" in page
 
 
+def test_the_bank_s_refusal_says_what_to_do(stand: Stand) -> None:
+    order = paid(stand.connector, "insufficient_funds")
+    work_off_queue()
+    page = words(page_of(order))
+    assert "Start again with another card, or ask your bank." in page
+    assert "released amount" not in page
+
+
 def test_who_comes_second_is_told_so(stand: Stand) -> None:
     late = agreed(stand.connector)
     paid(stand.connector)
