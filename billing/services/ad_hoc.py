@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,7 +21,7 @@ from django_q.tasks import async_task
 
 from billing.models import AdHocSession, ChargingSession, FundingLeg, Hold, PaymentMethod
 from billing.providers.base import CardDetails, CustomerRequest, PaymentProvider, SetupRequest, SetupResult, SetupState
-from billing.providers.registry import get_provider
+from billing.providers.registry import get_provider, least_charge
 from billing.selectors.hold_policies import amount_to_hold
 from billing.selectors.open_access import open_access_at
 from billing.selectors.payments import OPEN_LEG_STATES
@@ -37,6 +37,8 @@ from locations.models import Connector
 
 # How long a price that was agreed to stands while the card is typed in.
 PAY_WITHIN = timedelta(minutes=15)
+# Whether a capture comes is known long before.
+GIVE_UP_AFTER = timedelta(minutes=15)
 # So many may agree at one connector in that time; more are no customers.
 MOST_AT_A_CONNECTOR = 30
 
@@ -222,17 +224,34 @@ def sweep_ad_hoc() -> int:
     """Give up what no card can be asked for any more, and forget cards that have done their work; how many. Safe to
     repeat.
     """
-    return _give_up_remainders() + _forget_cards()
-
-
-def _give_up_remainders() -> int:
-    """What a session cost above the amount that was held: there is nobody to send a bill to."""
-    remainders = FundingLeg.objects.filter(
-        source=FundingLeg.Source.DEBT, state=FundingLeg.State.DUE, cdr__charging_session__ad_hoc__isnull=False
+    owed = FundingLeg.objects.filter(state=FundingLeg.State.DUE, cdr__charging_session__ad_hoc__isnull=False)
+    remainders = owed.filter(source=FundingLeg.Source.DEBT)
+    return (
+        _give_up(remainders, _("Above the amount held; paid without an account"))
+        + _give_up_small(owed.filter(source=FundingLeg.Source.CARD))
+        + _forget_cards()
     )
-    leg_ids = list(remainders.order_by("pk").values_list("pk", flat=True))
+
+
+def _give_up_small(legs: QuerySet[FundingLeg]) -> int:
+    """What is too small to charge by itself, where nothing is held (any more): no other session will take it along."""
+    is_held = Hold.objects.filter(charging_session=OuterRef("cdr__charging_session"), status__in=Hold.OPEN)
+    alone = legs.filter(~Exists(is_held), cdr__created_at__lte=clock.now() - GIVE_UP_AFTER)
+    currencies = list(alone.order_by().values_list("cdr__currency", flat=True).distinct())
+    return sum(
+        _give_up(
+            alone.filter(cdr__currency=currency, amount__lt=F("refunded") + least_charge(currency)),
+            _("Too small to be charged; paid without an account"),
+        )
+        for currency in currencies
+    )
+
+
+def _give_up(legs: QuerySet[FundingLeg], reason: str) -> int:
+    """There is nobody to send a bill to."""
+    leg_ids = list(legs.order_by("pk").values_list("pk", flat=True))
     for leg_id in leg_ids:
-        write_off_leg(leg_id=leg_id, actor_id=None, reason=_("Above the amount held; paid without an account"))
+        write_off_leg(leg_id=leg_id, actor_id=None, reason=reason)
     return len(leg_ids)
 
 

@@ -327,6 +327,21 @@ def test_a_capture_that_fails_is_charged_to_the_card_and_the_card_stays_until_th
     assert (outcome(order).charged, outcome(order).owed, outcome(order).card) == (Decimal("6.20"), 0, "removed")
 
 
+def test_what_is_too_small_to_charge_and_no_longer_held_is_given_up(stand: Stand, now, settings) -> None:
+    settings.PAYMENT_MINIMUMS = {"EUR": "10"}
+    order = charging(stand)
+    bank.release(key="by the bank", reference=Hold.objects.get().provider_reference)
+    work_off_queue()
+    now.move_to(NOON + timedelta(minutes=90))
+    stand.stop(session_of(order).pk, 90, "13025")
+    catch_up()
+    assert outcome(order).legs == [("card", Decimal("6.20"), "due")]
+    now.shift(timedelta(minutes=20))
+    catch_up()
+    assert outcome(order).legs == [("card", Decimal("6.20"), "written_off")]
+    assert (outcome(order).owed, outcome(order).card) == (0, "removed")
+
+
 def test_a_session_in_review_keeps_its_hold_until_somebody_decides(stand: Stand, now) -> None:
     order = charging(stand)
     now.move_to(NOON + timedelta(minutes=90))
