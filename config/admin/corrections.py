@@ -27,7 +27,7 @@ from common.portal import ReadOnlyAdmin, actor_of
 from common.portal_values import show_amount
 from common.spreadsheets import csv_file
 from tariffs.domain.ocpi import parse_tariff_text
-from tariffs.models import Tariff
+from tariffs.models import Tariff, TariffVersion
 
 # The preview shows this many of those who gain or would lose most; the export has all.
 SHOWN = 25
@@ -45,18 +45,29 @@ class CorrectionForm(ActionForm):
         widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
         help_text=gettext_lazy("Sessions that began on these days are priced again."),
     )
+    version = forms.ModelChoiceField(
+        label=gettext_lazy("Priced as in"),
+        queryset=TariffVersion.objects.select_related("tariff").order_by("tariff__name", "-number"),
+        required=False,
+        help_text=gettext_lazy(
+            "A version with the prices as they should have been, such as a draft made in the editor."
+        ),
+        widget=UnfoldAdminSelectWidget,
+    )
     document = forms.CharField(
-        label=gettext_lazy("The tariff as it should have been (OCPI JSON)"),
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 12}),
+        label=gettext_lazy("or as OCPI JSON"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
     )
 
     def clean_document(self) -> str:
         """Every defect of the price list, by its path."""
         text = str(self.cleaned_data["document"])
-        try:
-            parse_tariff_text(text)
-        except BadInput as error:
-            raise forms.ValidationError([error.message, *error.details]) from error
+        if text:
+            try:
+                parse_tariff_text(text)
+            except BadInput as error:
+                raise forms.ValidationError([error.message, *error.details]) from error
         return text
 
     def clean(self) -> dict[str, Any]:
@@ -64,6 +75,11 @@ class CorrectionForm(ActionForm):
         first, last = cleaned.get("first_day"), cleaned.get("last_day")
         if first and last and last < first:
             self.add_error("last_day", _("The last day is before the first."))
+        version: TariffVersion | None = cleaned.get("version")
+        if bool(version) is bool(self.data.get("document")):
+            self.add_error("version", _("Choose a version or write the prices as OCPI JSON, one of the two."))
+        elif version is not None:
+            cleaned["document"] = version.document
         return cleaned
 
 
@@ -132,6 +148,7 @@ class PriceCorrectionAdmin(ReadOnlyAdmin):
                     "first": date_format(cleaned["first_day"]),
                     "last": date_format(cleaned["last_day"]),
                 },
+                *([_("The prices are those of %(version)s.") % cleaned] if cleaned["version"] else ()),
                 _("Nothing changes for anybody yet: the result is shown, and somebody else approves it."),
                 _("Reason: %(reason)s") % cleaned,
             ]

@@ -15,7 +15,7 @@ from locations.models import Connector
 from tariffs.domain.findings import WARNING, Finding, listed
 from tariffs.domain.lint_places import LintContext, place_findings
 from tariffs.domain.ocpi import parse_tariff_text
-from tariffs.domain.resolution import Question, in_order, mismatch
+from tariffs.domain.resolution import Candidate, Question, in_order, mismatch
 from tariffs.models import TariffAssignment, TariffVersion
 from tariffs.selectors.lint import all_assignments, as_saved, is_fast_ad_hoc
 from tariffs.selectors.reach import connectors_at
@@ -31,12 +31,12 @@ class _Place:
     """Connectors that no assignment tells apart, and what covers them before and after the change."""
 
     connectors: tuple[Connector, ...]
-    before: tuple[TariffAssignment, ...]
-    after: tuple[TariffAssignment, ...]
+    before: tuple[Candidate, ...]
+    after: tuple[Candidate, ...]
 
 
-# The published versions of each tariff, in the order in which they take over from one another.
-_Versions = Mapping[int, Sequence[TariffVersion]]
+# The published versions of each tariff by its code, in the order in which they take over from one another.
+_Versions = Mapping[str, Sequence[TariffVersion]]
 
 
 def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
@@ -58,6 +58,7 @@ def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
     customers = _customers(after)
     public = next((row.customer_group_id for row in after if row.customer_group and row.customer_group.is_public), None)
     moments = _moments(touched, [*before, changed], versions)
+    own = [candidate_of(row) for row in touched]
     lost: dict[tuple[datetime, tuple[str, ...]], list[Connector]] = defaultdict(list)
     exposed: dict[int, set[Connector]] = defaultdict(set)
     for place in places:
@@ -66,7 +67,7 @@ def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
             left_out: list[Customer] = []
             for customer in customers:
                 question = _question(place.connectors[0], customer, public, at)
-                if customer in known or all(mismatch(candidate_of(row), question) for row in touched):
+                if customer in known or all(mismatch(candidate, question) for candidate in own):
                     continue
                 paid = _version_paid(place.before, question, versions)
                 pays = _version_paid(place.after, question, versions)
@@ -84,12 +85,11 @@ def findings_elsewhere(assignment: TariffAssignment) -> list[Finding]:
 # --- Before and after ---------------------------------------------------------------------------------------------
 
 
-def _version_paid(rows: Iterable[TariffAssignment], question: Question, versions: _Versions) -> TariffVersion | None:
+def _version_paid(candidates: Iterable[Candidate], question: Question, versions: _Versions) -> TariffVersion | None:
     """What the customer pays by these assignments: as tariffs.selectors.resolution decides it."""
-    tariffs = {row.pk: row.tariff_id for row in rows}
-    ordered, _others = in_order((candidate_of(row) for row in rows), question)
+    ordered, _others = in_order(candidates, question)
     for candidate in ordered:
-        version = _in_force(versions.get(tariffs[candidate.assignment_id], ()), question.at)
+        version = _in_force(versions.get(candidate.tariff_code, ()), question.at)
         if version is not None:
             return version
     return None
@@ -130,8 +130,8 @@ def _places(
     return [
         _Place(
             connectors=tuple(same),
-            before=tuple(row for row in before if covers(row, same[0])),
-            after=tuple(row for row in after if covers(row, same[0])),
+            before=tuple(candidate_of(row) for row in before if covers(row, same[0])),
+            after=tuple(candidate_of(row) for row in after if covers(row, same[0])),
         )
         for same in groups.values()
     ]
@@ -145,9 +145,9 @@ def _versions(rows: Iterable[TariffAssignment]) -> _Versions:
     published = TariffVersion.objects.filter(
         tariff__in={row.tariff_id for row in rows}, status=TariffVersion.Status.PUBLISHED
     )
-    found: dict[int, list[TariffVersion]] = defaultdict(list)
-    for version in published.defer("document", "source").order_by("valid_from", "number"):
-        found[version.tariff_id].append(version)
+    found: dict[str, list[TariffVersion]] = defaultdict(list)
+    for version in published.select_related("tariff").defer("document", "source").order_by("valid_from", "number"):
+        found[version.tariff.code].append(version)
     return found
 
 

@@ -11,6 +11,7 @@ from billing.models import PriceCorrection
 from billing.services.correction_application import apply_correction
 from billing.services.corrections import approve_correction, draft_correction, preview_correction
 from billing.services.refunds import refund_session
+from tariffs.services.versions import draft_version
 from tests.billing.factories import NOON
 from tests.billing.refunds.world import paid_session
 from tests.config.portal.staff import browser_of, member
@@ -37,8 +38,17 @@ def test_made_by_one_and_approved_by_another() -> None:
     }
     broken = fina.post(page("new"), {**CONFIRMED, **form, "document": "{}"}).content.decode()
     assert "tariff.elements" in broken
+    draft = draft_version(tariff_id=session.tariff_version.tariff_id, ocpi_text=FORTY_CENTS)
+    for prices in ({}, {"version": draft.pk, "document": FORTY_CENTS}):
+        refused = fina.post(page("new"), {**CONFIRMED, **form, **prices}).content.decode()
+        assert "Choose a version or write the prices as OCPI JSON, one of the two." in refused
     assert not PriceCorrection.objects.exists()
-    assert fina.post(page("new"), {**CONFIRMED, **form, "document": FORTY_CENTS}).status_code == 302
+    told = fina.post(page("new"), {**form, "key": KEY, "reason": "x", "version": draft.pk}).content.decode()
+    assert f"The prices are those of {draft}." in told
+    typed = fina.post(page("new"), {**form, "key": KEY, "reason": "x", "document": FORTY_CENTS}).content.decode()
+    assert "Please check. This is what will happen:" in typed
+    assert fina.post(page("new"), {**CONFIRMED, **form, "version": draft.pk}).status_code == 302
+    assert PriceCorrection.objects.get().digest == draft.digest
     correction = preview_correction(correction_id=PriceCorrection.objects.get().pk)
     assert (correction.author, correction.until - correction.since) == (member(fina), timedelta(days=1))
 
