@@ -6,6 +6,7 @@ claims, sends with nothing open, and records. A task that was lost is taken up b
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ Status = DriverMail.Status
 
 # A task that is queued or running right now is left to finish.
 PATIENCE = timedelta(minutes=1)
+# A task is killed after 60 s (Q_CLUSTER); a run stops before, so that no mail is cut off while it is being sent.
+RUN_FOR_SECONDS = 30
 # Whoever began to send and has not written down how it went by then was killed.
 CLAIM_LASTS = timedelta(minutes=10)
 # A mail server that refuses or does not answer is asked again this long after each failure; then it is given up.
@@ -205,7 +208,11 @@ def _record_failure(mail_id: int, reason: str) -> DriverMail:
 
 
 def sweep_mails(now: datetime) -> int:
-    """Send what is due and was not sent; mark what a killed worker was sending. How many were taken up. Repeatable."""
+    """Send what is due and was not sent; mark what a killed worker was sending. How many were taken up. Repeatable.
+
+    What a slow mail server leaves no time for is the next run's.
+    """
+    stop_at = time.monotonic() + RUN_FOR_SECONDS
     killed = DriverMail.objects.filter(status=Status.SENDING, claimed_at__lte=now - CLAIM_LASTS)
     marked = killed.update(
         status=Status.UNCLEAR, note="The worker was killed while sending; it may have arrived and is not repeated."
@@ -213,6 +220,8 @@ def sweep_mails(now: datetime) -> int:
     due = DriverMail.objects.filter(status=Status.QUEUED, next_attempt_at__lte=now - PATIENCE).order_by("pk")
     mail_ids = list(due.values_list("pk", flat=True))
     for mail_id in mail_ids:
+        if time.monotonic() > stop_at:
+            break
         try:
             send_mail(mail_id=mail_id)
         except Exception:

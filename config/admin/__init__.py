@@ -8,6 +8,7 @@ from config.admin.corrections import PriceCorrectionAdmin
 from config.admin.customers import DriverAdmin
 from config.admin.disputes import DisputeAdmin
 from config.admin.locations import LocationAdmin
+from config.admin.mails import DriverMailAdmin
 from config.admin.network import ChargePointAdmin, EvseAdmin
 from config.admin.open_access import OpenAccessAdmin
 from config.admin.payments import PaymentAdmin
@@ -27,6 +28,7 @@ __all__ = [
     "DiscrepancyAdmin",
     "DisputeAdmin",
     "DriverAdmin",
+    "DriverMailAdmin",
     "EvseAdmin",
     "FailedTaskAdmin",
     "LocationAdmin",

@@ -67,7 +67,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "created_at", "driver_link", "purpose", "method", "amount_shown", "status", "decline_class",
         "next_attempt_at",
     )  # fmt: skip
-    list_filter = (DoubtFilter, "status", "decline_class", "purpose", "provider")
+    list_filter = (DoubtFilter, "status", "decline_class", "purpose", "is_automatic", "provider")
     search_fields = ("idempotency_key", "provider_reference", "driver__name", "driver__email")
     list_select_related = ("driver", "method")
     date_hierarchy = "created_at"

@@ -212,7 +212,7 @@ STORAGES = {
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 # A mail server that says nothing for so long is asked again later; a background task is killed after a minute.
-EMAIL_TIMEOUT = 20
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Voltledger <billing@voltledger.example>")
 
 # --- Payments and stations ----------------------------------------------------------------------------------------

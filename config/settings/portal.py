@@ -141,6 +141,7 @@ UNFOLD = {
                     _item(_("Contract migrations"), "move_up", "billing.contractmigration"),
                     _item(_("Customer groups"), "groups", "accounts.customergroup"),
                     _item(_("Tokens"), "contactless", "accounts.token"),
+                    _item(_("Mails"), "mail", "billing.drivermail"),
                 ],
             },
             {

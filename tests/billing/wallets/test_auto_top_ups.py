@@ -30,6 +30,7 @@ from tests.billing.factories import EndedSessionFactory, eur, fill_wallet
 from tests.billing.payments.test_crashes import kill_before
 from tests.billing.payments.world import NOON, queued, save_card, work_off_queue
 from tests.billing.sessions.conftest import Stand, stand_with
+from tests.billing.wallets.test_top_ups import deliver, events_of
 from tests.billing.wallets.world import balance, broken, cleared, taken_at_bank, top_up_of, wallet_driver
 from tests.conftest import triggers_down
 
@@ -349,6 +350,18 @@ class TestUnanswered:
             clockwork.shift(timedelta(minutes=1))
             sweep_payments(clock.now())
         assert (money(), balance(ada), Payment.objects.count()) == ((ONCE, ONCE), ONCE, 1)
+
+    def test_webhooks_after_the_time_out_credit_it_once(self, ada: Driver, clockwork: Any) -> None:
+        save_card(ada, "answer_lost")
+        agree(ada)
+        work_off_queue()  # the webhooks of the charge among it
+        payment = Payment.objects.get()
+        for reference in [*reversed(events_of(payment)), *events_of(payment)]:
+            deliver(reference)
+        clockwork.shift(timedelta(minutes=2))
+        sweep_payments(clock.now())
+        assert (sweep_auto_top_ups(), plan_of(ada).failures, Payment.objects.count()) == (0, 0, 1)
+        assert (money(), balance(ada)) == ((ONCE, ONCE), ONCE)
 
     def test_killed_before_any_write_it_is_charged_once(self, clockwork: Any) -> None:
         number = 1
