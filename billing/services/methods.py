@@ -9,6 +9,7 @@ from accounts.models import Driver
 from billing.models import PaymentMethod
 from billing.providers.base import CardDetails, PaymentProvider, SetupRequest, SetupResult, SetupState
 from billing.providers.registry import get_provider
+from billing.selectors.debts import is_enough_together
 from billing.selectors.payments import open_legs, usable_methods
 from billing.selectors.undecided import undecided_sessions
 from billing.services.customers import adopt_customer, customer_of
@@ -168,5 +169,8 @@ def _own(methods: dict[int, PaymentMethod], method_id: int) -> PaymentMethod:
 
 
 def _needs_a_card(driver_id: int) -> bool:
-    """Something is unpaid, or a session is open, not yet settled or in review and may become so."""
-    return undecided_sessions().filter(driver_id=driver_id).exists() or open_legs(driver_id).exists()
+    """Something is unpaid, or a session is open, not yet settled or in review and may become so.
+
+    What is too little to be charged alone ties nobody to a card.
+    """
+    return undecided_sessions().filter(driver_id=driver_id).exists() or is_enough_together(open_legs(driver_id))

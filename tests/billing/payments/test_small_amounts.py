@@ -6,19 +6,24 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from pytest_django import Settings
 
 from accounts.models import Driver
 from billing.errors import LegUnderWay
 from billing.models import ChargingSession, FundingLeg, Payment, Refund
 from billing.providers.fake import bank
+from billing.providers.registry import least_charge
+from billing.providers.stripe.provider import StripeProvider
 from billing.selectors.debts import is_enough_together
 from billing.selectors.payments import collection_of, open_debt
 from billing.services.books import assert_books
 from billing.services.debts import retry_open_debt
+from billing.services.methods import MethodInUse, remove_method
 from billing.services.payment_sweep import reread_payment, sweep_payments
 from billing.services.payments import collect_leg
 from billing.services.refunds import refund_session
 from billing.services.settlement import settle_session
+from billing.services.write_offs import write_off_leg
 from common import clock
 from config.selectors.refund_words import refunds_shown
 from tests.billing.factories import EndedSessionFactory
@@ -65,6 +70,24 @@ def test_one_waits_says_so_and_is_not_asked_of_the_bank(ada: Driver) -> None:
     assert (told.waits_for_more, told.attempts, told.next_attempt_at) == (True, 0, None)
     assert told.reason == "A card is not charged less than 0.50\xa0€. This is charged together with what comes next."
     assert (states(leg), money(), Payment.objects.count()) == (["due"], (NOTHING, NOTHING), 0)
+
+
+def test_it_ties_nobody_to_a_card(ada: Driver) -> None:
+    card = save_card(ada)
+    owe(ada, "0.30")
+    second = owe(ada, "0.30")
+    with pytest.raises(MethodInUse):
+        remove_method(driver_id=ada.pk, method_id=card.pk)
+    write_off_leg(leg_id=second.pk, actor_id=None, reason="goodwill")
+    assert remove_method(driver_id=ada.pk, method_id=card.pk).status == "removed"
+
+
+def test_the_minimum_is_the_providers_or_the_installations_where_that_is_more(settings: Settings) -> None:
+    assert [least_charge(currency) for currency in ("EUR", "SEK", "XXX")] == [Decimal("0.50"), Decimal(3), NOTHING]
+    settings.PAYMENT_MINIMUMS = {"EUR": Decimal("1.00"), "SEK": Decimal(1)}
+    assert [least_charge(currency) for currency in ("EUR", "SEK")] == [Decimal("1.00"), Decimal(3)]
+    settings.PAYMENT_MINIMUMS = {}
+    assert StripeProvider.least_charge(StripeProvider.__new__(StripeProvider), "GBP") == Decimal("0.30")
 
 
 def test_two_that_reach_the_minimum_together_are_one_charge(ada: Driver) -> None:
