@@ -14,7 +14,8 @@ from billing.selectors import contract_migrations as facts
 from billing.selectors.wallets import wallet_of
 from billing.services.admission import admit
 from billing.services.books import verify
-from billing.services.migration_running import run_migration
+from billing.services.contract_migrations import undo_migration
+from billing.services.migration_running import run_migration, run_undo
 from billing.services.settlement import settle_session
 from common import clock
 from tests.billing.contract_migrations.world import ada_on, confirmed, row_of, types
@@ -198,6 +199,34 @@ def test_control_without_the_drivers_lock_a_session_begins_on_a_contract_that_is
     assert stand.contract.ends_at is not None
     assert session.started_at is not None
     assert stand.contract.ends_at < session.started_at
+
+
+def test_who_starts_while_it_is_undone_keeps_the_new_contract() -> None:
+    """The start has the driver's lock and not yet its end: undoing waits, and finds the new contract used."""
+    stand = stand_with()
+    save_card(stand)
+    credit = ContractTypeFactory(wallet_use="draw_first")
+    migration = confirmed(stand.contract.contract_type, credit)
+    run_migration(migration_id=migration.pk)
+    undo_migration(migration_id=migration.pk, actor_id=None, reason="wrong type")
+    is_started = threading.Event()
+
+    def start() -> None:
+        with transaction.atomic():
+            now = clock.now()
+            stand.start(started_at=now, reported_at=now, received_at=now)
+            is_started.set()
+            wait_until_somebody_waits_for_a_lock()
+
+    def undo() -> None:
+        assert is_started.wait(timeout=30)
+        run_undo(migration_id=migration.pk)
+
+    together(start, undo)
+    row = row_of(stand.contract.driver)
+    assert (row.state, row.kept_reason) == ("migrated", "used")
+    assert ChargingSession.objects.get().contract == row.new_contract
+    assert Contract.objects.get(driver=stand.contract.driver, ends_at=None) == row.new_contract
 
 
 def test_two_workers_move_each_driver_once() -> None:
