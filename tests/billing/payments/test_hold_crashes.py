@@ -1,4 +1,7 @@
-"""A worker killed before any of its writes around a hold on a card: one charge, nothing left held."""
+"""A worker killed before any of its writes around a hold on a card: one charge, nothing left held.
+
+Capturing is killed in a process of its own: tests.billing.test_crash.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,9 +9,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from billing.models import ChargingSession, FundingLeg, Hold
+from billing.models import ChargingSession, Hold
 from billing.services.card_holds import place_card_hold, release_card_hold
-from billing.services.payments import collect_leg
 from billing.services.settlement import settle_session
 from tests.billing.payments.held import (
     CAPTURED,
@@ -28,10 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def place(session: ChargingSession) -> None:
     place_card_hold(hold_id=Hold.objects.get(charging_session=session).pk)
-
-
-def capture(session: ChargingSession) -> None:
-    collect_leg(leg_id=FundingLeg.objects.get(cdr__charging_session=session).pk)
 
 
 def let_go(session: ChargingSession) -> None:
@@ -64,7 +62,6 @@ REFUSED = Outcome(
         ("visa", place, SIX_TWENTY_WH, CAPTURED, 4),
         ("answer_lost", place, SIX_TWENTY_WH, CAPTURED, 3),
         ("insufficient_funds", place, SIX_TWENTY_WH, REFUSED, 4),
-        ("visa", capture, SIX_TWENTY_WH, CAPTURED, 7),
         ("visa", let_go, "0", None, 3),
     ],
 )
