@@ -62,3 +62,13 @@ def test_search_finds_and_the_rest_is_left_out(name: str, otto: Client) -> None:
     }[name]
     found = otto.get(reverse(f"admin:{name}_changelist"), {"q": wanted})
     assert found.context["cl"].result_count == 1
+
+
+def test_a_list_without_rows_says_so_and_what_to_do(otto: Client) -> None:
+    path = reverse("admin:tariffs_tariff_changelist")
+    empty = otto.get(path).content.decode()
+    assert "There are no tariffs yet." in empty
+    assert reverse("admin:tariffs_tariff_add") in empty
+    assert "Nothing matches." in otto.get(path, {"q": "nowhere"}).content.decode()
+    read_only = otto.get(reverse("admin:billing_pricecorrection_changelist")).content.decode()
+    assert "There are no price corrections yet." in read_only

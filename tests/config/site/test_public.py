@@ -168,7 +168,7 @@ def test_the_list_and_a_station_take_as_many_queries_for_five_as_for_one(
         # count, rows
         with django_assert_num_queries(2):
             client.get(reverse("stations"))
-        # location, connectors, assignments, versions, VAT rates
-        with django_assert_num_queries(5):
+        # location, connectors, open access, assignments, versions, VAT rates
+        with django_assert_num_queries(6):
             client.get(address)
         add(4)

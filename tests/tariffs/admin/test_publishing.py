@@ -253,3 +253,22 @@ def test_history_and_publish_page_ask_as_often_for_many(
 def test_a_price_with_many_decimals_is_told_exactly(fina: Client) -> None:
     version = draft(element(component("ENERGY", str(Decimal("0.1234")))))
     assert "0.1468\xa0€/kWh" in fina.get(page_of(version, "publish")).content.decode()
+
+
+def test_countries_that_read_the_same_prices_share_a_card(fina: Client) -> None:
+    VatRateFactory(country="NL", percent=21)
+    prices = element(component("ENERGY", "0.49"))
+    with_tax = TariffVersionFactory(
+        document=tariff_document(prices, tax_included="YES"), status=TariffVersion.Status.DRAFT, published_at=None
+    )
+    (card,) = fina.get(page_of(with_tax, "publish")).context["cards"]
+    assert card.countries == "DE, NL"
+    assert card.notes == (
+        "DE: All prices include VAT (19 %).",
+        "NL: All prices include VAT (21 %).",
+    )
+    before_tax = fina.get(page_of(draft(prices), "publish")).context["cards"]
+    assert [(one.countries, one.notes) for one in before_tax] == [
+        ("DE", ("All prices include VAT (19 %).",)),
+        ("NL", ("All prices include VAT (21 %).",)),
+    ]

@@ -61,6 +61,8 @@ def test_the_week_says_each_price_with_and_without_vat_and_time(rita: Client) ->
     assert (net[23][0], net[24][0]) == ("0.3", "0.5")
     # An hour at 12 kW charges 12 kWh and costs 6 more: 0.50 a kWh.
     assert texts(rita, version, vat="net", part="charging", power_kw="12")[12][0] == "1"
+    asked = rita.get(page_of(version, "week"), {"vat": "net"}).context["form"]
+    assert (asked["power_kw"].value(), asked["kwh"].value(), asked["vat"].value()) == ("11", "20", "net")
 
 
 def test_colours_are_told_in_words_and_in_a_legend(rita: Client) -> None:
