@@ -106,16 +106,16 @@ class TestStart:
         assert session.stop_request_reason == "hold_refused"
         assert [command.action for command in session.commands.all()] == ["RemoteStopTransaction"]
 
-        now.move_to(NOON + timedelta(minutes=5))
-        stand.stop(session.pk, 5, "500")
+        now.move_to(NOON + timedelta(minutes=60))
+        stand.stop(session.pk, 60, "5000")
         work_off_queue()
 
         assert outcome(session) == Outcome(
             [("refused", NOTHING)],
-            [("card", Decimal("0.24"), "retrying")],
+            [("card", Decimal("2.38"), "retrying")],
             charged=NOTHING,
             posted=NOTHING,
-            owed=Decimal("0.24"),
+            owed=Decimal("2.38"),
         )
 
     def test_the_bank_wants_the_driver_who_confirms(self, now: time_machine.Traveller) -> None:
