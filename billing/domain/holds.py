@@ -11,8 +11,6 @@ from common.currencies import quantize_amount, quantum
 
 # What of a hold is kept back, so that the stop command and the last seconds stay inside it.
 BUFFER = Decimal("0.02")
-# A tariff that cannot cost much lowers a hold to this share of the stated amount at most: banks refuse trifles.
-LEAST_SHARE = Decimal("0.1")
 
 
 class Place(IntEnum):
@@ -57,14 +55,15 @@ def usable_part(held: Decimal, currency: str) -> Decimal:
     return quantize_amount(held - held * BUFFER, currency, rounding=ROUND_DOWN)
 
 
-def fitted(stated: Decimal, exposure: Exposure, currency: str) -> Decimal:
+def fitted(stated: Decimal, exposure: Exposure, currency: str, *, least: Decimal) -> Decimal:
     """The amount to hold where `stated` is what the policies say and the tariff limits what a session can cost.
 
-    Raised where the first minute can use all of it, lowered where no stay can (`billing.domain.admission.limit_for`).
+    Raised where the first minute can use all of it, lowered where no stay can (`billing.domain.admission.limit_for`);
+    never lowered below `least`, which is what a card can be charged at all.
     """
     usable = usable_part(stated, currency)
     wanted = limit_for(usable, exposure, quantum(currency))
     if wanted == usable:
         return stated
     needed = quantize_amount(wanted / (1 - BUFFER), currency, rounding=ROUND_UP)
-    return max(needed, quantize_amount(stated * LEAST_SHARE, currency, rounding=ROUND_UP))
+    return max(needed, min(stated, least))

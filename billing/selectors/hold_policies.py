@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from billing.domain.holds import Place, StatedAmount, choose, fitted
 from billing.models import ChargingSession, HoldPolicy
+from billing.providers.registry import least_charge
 from billing.selectors.exposure import exposure_of
 
 
@@ -27,7 +28,9 @@ def amount_to_hold(session: ChargingSession) -> Decimal:
         channel=session.channel,
     )
     exposure = exposure_of(session)
-    return stated if exposure is None else fitted(stated, exposure, session.currency)
+    if exposure is None:
+        return stated
+    return fitted(stated, exposure, session.currency, least=least_charge(session.currency))
 
 
 def _place(row: HoldPolicy) -> Place:

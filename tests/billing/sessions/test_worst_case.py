@@ -77,17 +77,18 @@ def test_the_usual_amount_is_raised_to_the_first_minute_and_lowered_to_the_longe
         ("25", "24.50", "264.00", "25.02"),
         ("25", "30.00", "264.00", "30.63"),
         ("25", "0.10", "10.00", "10.22"),
-        ("25", "0.00", "0.00", "2.50"),  # a tenth: banks refuse trifles
+        ("25", "0.00", "0.00", "0.50"),  # the least a card is charged
+        ("0.30", "0.00", "0.00", "0.30"),
     ],
 )
 def test_a_hold_follows_and_keeps_its_buffer(stated: str, opening: str, longest: str, held: str) -> None:
     exposure = Exposure(D(opening), D(longest))
-    assert fitted(D(stated), exposure, "EUR") == D(held)
+    assert fitted(D(stated), exposure, "EUR", least=D("0.50")) == D(held)
     assert usable_part(D(held), "EUR") >= limit_for(usable_part(D(stated), "EUR"), exposure, CENT)
 
 
 def test_yen_have_no_cents() -> None:
-    assert fitted(D(4000), Exposure(D(10), D(1500)), "JPY") == D(1532)
+    assert fitted(D(4000), Exposure(D(10), D(1500)), "JPY", least=D(50)) == D(1532)
 
 
 @pytest.mark.django_db
