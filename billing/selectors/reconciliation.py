@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from billing.domain.reconciliation import Fate, Kind, Side, judge
-from billing.models import Discrepancy, Dispute, Hold, Payment, Refund
+from billing.models import Discrepancy, Dispute, FundingLeg, Hold, Payment, Refund
 from billing.providers.base import DisputeResult, DisputeState, PaymentState, ProviderResult, RefundResult
 
 Subject = Discrepancy.Subject
@@ -209,7 +209,8 @@ def ours_between(provider: str, since: datetime, until: datetime) -> list[tuple[
     ]
 
 
-_PAYMENT_WITH = ("driver", "method")
+_PAYMENT_WITH = ("driver", "method", "funding_leg")
+_SETTLED = (FundingLeg.State.PAID, FundingLeg.State.REFUNDED)
 _HOLD_WITH = ("charging_session", "method", "payment")
 
 
@@ -241,6 +242,10 @@ def _paid_twice(payments: Iterable[Payment]) -> Twice:
     duplicates, given_back = set(), set()
     for payment in payments:
         others = [other for other in by_leg.get(payment.funding_leg_id or 0, []) if other.pk != payment.pk]
+        leg = payment.funding_leg
+        if payment.status != Payment.Status.SUCCEEDED and leg is not None and leg.state in _SETTLED:
+            # By whatever means, along with another session included.
+            duplicates.add(payment.pk)
         if not others:
             continue
         refund = surplus.get(payment.pk)

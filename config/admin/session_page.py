@@ -102,7 +102,7 @@ def details(session: ChargingSession) -> dict[str, Any]:
         "is_refundable": cdr is not None and any(leg.left for leg in cdr.legs.all()),
         "may_be_written_off": (FundingLeg.State.DUE, FundingLeg.State.RETRYING, FundingLeg.State.UNCOLLECTIBLE),
         "payments": _payments_of(cdr) if cdr else [],
-        "disputes": Dispute.objects.filter(payment__funding_leg__cdr=cdr).select_related("payment") if cdr else [],
+        "disputes": Dispute.objects.filter(payment__in=_payments_of(cdr)).select_related("payment") if cdr else [],
         "documents": Document.objects.filter(cdr=cdr) if cdr else [],
         "holds": session.holds.filter(source=Hold.Source.WALLET),
         "reserved": reserved_on_cards(session),
