@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.models import Driver
@@ -198,7 +198,7 @@ def _totals(rows: list[CreditRow]) -> list[str]:
             count, total = sums.get(key, (0, Decimal(0)))
             sums[key] = count + 1, total + row.amount.amount
     sentences = [
-        _("%(kind)s: %(total)s into %(count)s wallets.")
+        ngettext("%(kind)s: %(total)s into one wallet.", "%(kind)s: %(total)s into %(count)s wallets.", count)
         % {"kind": WalletLot.Kind(kind).label, "total": show_money(Money(total, currency)), "count": count}
         for (currency, kind), (count, total) in sorted(sums.items())
     ]
