@@ -16,7 +16,7 @@ from common import clock
 from tests.billing.factories import eur
 from tests.billing.ledger.test_races import race
 from tests.billing.payments.world import save_card
-from tests.billing.wallets.test_auto_top_ups import agree
+from tests.billing.wallets.auto_top_ups import agree
 from tests.billing.wallets.world import balance, broken, cleared, taken_at_bank, top_up_of, wallet_driver
 
 pytestmark = [
