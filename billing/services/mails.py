@@ -224,6 +224,6 @@ def sweep_mails(now: datetime) -> int:
             break
         try:
             send_mail(mail_id=mail_id)
-        except Exception:
+        except Exception:  # a letter that cannot be written keeps no other from going out
             log.exception("mail %s is left for the next sweep", mail_id)
     return marked + len(mail_ids)

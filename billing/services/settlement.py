@@ -112,14 +112,14 @@ def _settle_together(waiting: QuerySet[ChargingSession]) -> set[int]:
     claimed: list[int] = []
     try:
         apart = _bill_together(waiting, claimed)
-    except Exception:
+    except Exception:  # whatever it is: it is one session's, and shows again when that one is settled alone
         log.warning("sessions %s cannot be settled together", claimed, exc_info=True)
         apart = claimed
     failed = set()
     for session_id in apart:
         try:
             settle(session_id)
-        except Exception:
+        except Exception:  # logged, named by verify_books, and no reason to leave the others unbilled
             log.exception("session %s cannot be settled", session_id)
             failed.add(session_id)
     return set(claimed) - failed

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,8 +16,8 @@ from billing.models import Dispute, Payment, Refund
 from billing.selectors.payments import doubtful_payments, is_doubtful
 from billing.services import doubtful_payments as decisions
 from common import clock
-from common.confirmation import ActionForm, confirmed_action
-from common.portal import ReadOnlyAdmin, ReadOnlyInline, actor_of, link_to
+from common.confirmation import confirmed_decision
+from common.portal import ReadOnlyAdmin, ReadOnlyInline, link_to
 from common.portal_values import show_amount
 
 _DOUBTS = {
@@ -194,8 +194,8 @@ class PaymentAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         payment: Payment = self.row_for(request, object_id, "billing.change_payment")
 
-        def perform(cleaned: dict[str, Any]) -> str:
-            act(payment_id=payment.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            act(payment_id=payment.pk, actor_id=actor_id, reason=reason)
             return done
 
         first = _("%(purpose)s of %(driver)s, %(amount)s on %(card)s.") % {
@@ -204,15 +204,14 @@ class PaymentAdmin(ReadOnlyAdmin):
             "amount": self.amount_shown(payment),
             "card": payment.method or "–",
         }
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            payment,
             model_admin=self,
             title=title,
             submit=submit,
-            form_class=ActionForm,
-            back_url=reverse("admin:billing_payment_change", args=[payment.pk]),
-            describe=lambda cleaned: [first, *sentences, _("Reason: %(reason)s") % cleaned],
-            perform=perform,
+            sentences=[first, *sentences],
+            decide=decide,
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,8 +14,8 @@ from unfold.decorators import display
 from accounts.models import Driver
 from billing.models import Discrepancy, Reconciliation
 from billing.services import discrepancies
-from common.confirmation import ActionForm, confirmed_action
-from common.portal import ReadOnlyAdmin, actor_of, link_to
+from common.confirmation import confirmed_decision
+from common.portal import ReadOnlyAdmin, link_to
 from common.portal_values import show_amount
 from config.selectors.discrepancy_words import advice, side_words
 
@@ -163,19 +163,18 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         row: Discrepancy = self.row_for(request, object_id, "billing.change_discrepancy")
 
-        def perform(cleaned: dict[str, Any]) -> str:
-            act(discrepancy_id=row.pk, actor_id=actor_of(request), reason=cleaned["reason"])
+        def decide(actor_id: int, reason: str) -> str:
+            act(discrepancy_id=row.pk, actor_id=actor_id, reason=reason)
             return done
 
-        return confirmed_action(
+        return confirmed_decision(
             request,
+            row,
             model_admin=self,
             title=title,
             submit=submit,
-            form_class=ActionForm,
-            back_url=reverse("admin:billing_discrepancy_change", args=[row.pk]),
-            describe=lambda cleaned: [*sentences(row), _("Reason: %(reason)s") % cleaned],
-            perform=perform,
+            sentences=sentences(row),
+            decide=decide,
         )
 
 
